@@ -1,0 +1,12 @@
+//! Tandem's domain and its ports.
+//!
+//! Everything that decides something lives here: what a CSV record is, which rows are rejected, who owns a batch, what the
+//! e-mail says. Nothing here knows an SDK, an environment variable, a clock or a socket: those arrive through [`ports`].
+//! Functions and the command call into this crate; adapters in `tandem-aws` translate for it and decide nothing.
+
+pub mod batch;
+pub mod error;
+pub mod event;
+pub mod payload;
+pub mod ports;
+pub mod protocol;
