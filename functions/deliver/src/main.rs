@@ -1,0 +1,2 @@
+//! Fences, mails the links, and ends a batch.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Joins reference data to the valid rows of one chunk.
+fn main() {}

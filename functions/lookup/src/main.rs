@@ -1,0 +1,2 @@
+//! Answers reference records over HTTP.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Applies a dataset's rules to the rows of one chunk.
+fn main() {}
