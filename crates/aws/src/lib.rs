@@ -1,1 +1,27 @@
-//! x
+//! Tandem's AWS adapters.
+//!
+//! One file for each service, each behind a Cargo feature, so that a function links only the SDKs that it uses. Adapters
+//! translate between the ports of `tandem-core` and the SDKs and decide nothing.
+
+#[cfg(feature = "dns")]
+pub mod active_region;
+#[cfg(feature = "dynamodb")]
+pub mod batches;
+pub mod clock;
+pub mod config;
+pub mod datasets;
+pub mod error;
+pub mod lambda;
+#[cfg(feature = "ses")]
+pub mod mail;
+#[cfg(feature = "s3")]
+pub mod mrap;
+#[cfg(feature = "s3")]
+pub mod objects;
+#[cfg(feature = "dynamodb")]
+pub mod reference;
+#[cfg(feature = "dynamodb")]
+pub mod rejects;
+pub mod telemetry;
+#[cfg(feature = "sfn")]
+pub mod workflow;

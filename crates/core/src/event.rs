@@ -137,13 +137,8 @@ mod tests {
 
     #[test]
     fn only_csv_files_below_input_are_inputs() {
-        let upload = |key: &str| Upload {
-            bucket: "b".into(),
-            key: key.into(),
-            etag: "e".into(),
-            version_id: None,
-            size: 1,
-        };
+        let upload =
+            |key: &str| Upload { bucket: "b".into(), key: key.into(), etag: "e".into(), version_id: None, size: 1 };
         assert!(upload("input/a.csv").is_input());
         assert!(upload("input/sales-orders/a.csv").is_input());
         assert!(!upload("input/a.txt").is_input());

@@ -1,2 +1,16 @@
-//! Answers reference records over HTTP.
-fn main() {}
+//! Wires `lookup` to AWS.
+
+use lookup::Lookup;
+use tandem_aws::reference::ReferenceTable;
+use tandem_aws::{config, datasets, lambda, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let sdk = config::sdk_config().await;
+    lambda::run(Lookup {
+        reference: ReferenceTable::new(&sdk, config::required("TANDEM_REFERENCE_TABLE")?),
+        datasets: datasets::from_env()?,
+    })
+    .await
+}

@@ -1,0 +1,37 @@
+//! The dataset definitions that are packed beside a function's bootstrap.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tandem_core::dataset::Datasets;
+
+use crate::config::{ConfigError, optional};
+
+/// Reads the definitions in `TANDEM_DATASETS_DIR`, or in `datasets/` beside the bootstrap.
+///
+/// # Errors
+/// [`ConfigError::Datasets`] when the directory cannot be read or a definition is wrong.
+pub fn from_env() -> Result<Datasets, ConfigError> {
+    let beside = || Path::new(&optional("LAMBDA_TASK_ROOT").unwrap_or_default()).join("datasets");
+    from_directory(&optional("TANDEM_DATASETS_DIR").map_or_else(beside, PathBuf::from))
+}
+
+/// Reads every `<name>.json` of a directory as the dataset `<name>`.
+///
+/// # Errors
+/// [`ConfigError::Datasets`] when the directory cannot be read or a definition is wrong.
+pub fn from_directory(directory: &Path) -> Result<Datasets, ConfigError> {
+    let wrong = |message: String| ConfigError::Datasets { directory: directory.display().to_string(), message };
+    let files = fs::read_dir(directory).map_err(|error| wrong(error.to_string()))?;
+    let mut definitions = Vec::new();
+    for file in files {
+        let path = file.map_err(|error| wrong(error.to_string()))?.path();
+        if path.extension().is_some_and(|extension| extension == "json")
+            && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+        {
+            let definition = fs::read(&path).map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+            definitions.push((name.to_owned(), definition));
+        }
+    }
+    Datasets::load(definitions).map_err(|error| wrong(error.to_string()))
+}

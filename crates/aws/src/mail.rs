@@ -1,0 +1,60 @@
+//! SES: e-mail to the owner.
+
+use aws_config::SdkConfig;
+use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
+use tandem_core::ports::{Email, Mail, ServiceError};
+
+use crate::config::{ConfigError, required};
+use crate::error::translate;
+
+/// Sends from one identity to one recipient.
+#[derive(Debug, Clone)]
+pub struct SesMail {
+    client: Client,
+    sender: String,
+    recipient: String,
+}
+
+impl SesMail {
+    /// Sender and recipient from `TANDEM_SENDER` and `TANDEM_RECIPIENT`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Missing`] when one is not set.
+    pub fn from_env(config: &SdkConfig) -> Result<Self, ConfigError> {
+        // An e-mail is sent once: a call whose answer got lost may have been carried out, so the SDK must not repeat it.
+        let once = aws_sdk_sesv2::config::Builder::from(config)
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .build();
+        Ok(Self {
+            client: Client::from_conf(once),
+            sender: required("TANDEM_SENDER")?,
+            recipient: required("TANDEM_RECIPIENT")?,
+        })
+    }
+}
+
+/// A piece of text in UTF-8.
+fn content(text: &str) -> Result<Content, ServiceError> {
+    Content::builder()
+        .data(text)
+        .charset("UTF-8")
+        .build()
+        .map_err(|error| ServiceError::Refused { operation: "ses:SendEmail", message: error.to_string() })
+}
+
+impl Mail for SesMail {
+    async fn send(&self, email: &Email) -> Result<(), ServiceError> {
+        let body = Body::builder().text(content(&email.text)?).html(content(&email.html)?).build();
+        let message = Message::builder().subject(content(&email.subject)?).body(body).build();
+        self.client
+            .send_email()
+            .from_email_address(&self.sender)
+            .destination(Destination::builder().to_addresses(&self.recipient).build())
+            .content(EmailContent::builder().simple(message).build())
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| translate("ses:SendEmail", "the e-mail", error))
+    }
+}

@@ -1,0 +1,258 @@
+//! S3: reading, writing, assembling and tagging objects.
+
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream as SdkByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Tag, Tagging};
+use bytes::Bytes;
+use futures::stream;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tandem_core::ports::{
+    AssembleObjects, ByteRange, ByteStream, ObjectBody, ObjectRef, ReadObjects, ServiceError, StoredObject, TagObjects,
+    Upload, WriteObjects,
+};
+
+use crate::error::translate;
+
+/// Tag that says how far an input has come; a lifecycle rule archives what is `delivered`.
+pub const STATUS_TAG: &str = "tandem:status";
+
+/// What may stand unencoded in a copy source.
+const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// Objects in S3.
+#[derive(Debug, Clone)]
+pub struct S3Objects {
+    client: Client,
+}
+
+impl S3Objects {
+    /// A client made from the shared configuration.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        let mut builder = aws_sdk_s3::config::Builder::from(config);
+        if config.endpoint_url().is_some() {
+            // An endpoint override names one host for every bucket.
+            builder = builder.force_path_style(true);
+        }
+        Self::with_client(Client::from_conf(builder.build()))
+    }
+
+    /// Objects as this client reaches them.
+    #[must_use]
+    pub const fn with_client(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+/// An ETag as it stands in a header.
+fn quoted(etag: &str) -> String {
+    format!("\"{etag}\"")
+}
+
+/// An ETag without its quotes.
+fn unquoted(etag: Option<&str>) -> String {
+    etag.unwrap_or_default().trim_matches('"').to_owned()
+}
+
+/// An object, named for a person.
+fn name(bucket: &str, key: &str) -> String {
+    format!("s3://{bucket}/{key}")
+}
+
+/// A `Range` header.
+fn header(range: ByteRange) -> String {
+    format!("bytes={}-{}", range.start(), range.end() - 1)
+}
+
+impl ReadObjects for S3Objects {
+    async fn read(&self, object: &ObjectRef, range: Option<ByteRange>) -> Result<ObjectBody, ServiceError> {
+        let what = name(&object.bucket, &object.key);
+        let output = self
+            .client
+            .get_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .set_if_match(object.etag.as_deref().map(quoted))
+            .set_version_id(object.version_id.clone())
+            .set_range(range.map(header))
+            .send()
+            .await
+            .map_err(|error| translate("s3:GetObject", &what, error))?;
+        Ok(ObjectBody {
+            etag: unquoted(output.e_tag()),
+            version_id: output.version_id().map(str::to_owned),
+            stream: into_stream(output.body),
+        })
+    }
+}
+
+/// The SDK's stream as the domain's; it ends after an error.
+fn into_stream(body: SdkByteStream) -> ByteStream {
+    Box::pin(stream::try_unfold(body, |mut body| async {
+        let chunk = body.try_next().await.map_err(|error| ServiceError::Unavailable {
+            operation: "s3:GetObject",
+            message: format!("the download broke off: {error}"),
+            source: error.into(),
+        })?;
+        Ok(chunk.map(|bytes| (bytes, body)))
+    }))
+}
+
+impl WriteObjects for S3Objects {
+    async fn write(
+        &self,
+        bucket: &str,
+        key: &str,
+        content_type: &str,
+        body: Bytes,
+    ) -> Result<StoredObject, ServiceError> {
+        let output = self
+            .client
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .content_type(content_type)
+            .body(SdkByteStream::from(body))
+            .send()
+            .await
+            .map_err(|error| translate("s3:PutObject", &name(bucket, key), error))?;
+        Ok(StoredObject { etag: unquoted(output.e_tag()), version_id: output.version_id().map(str::to_owned) })
+    }
+}
+
+impl AssembleObjects for S3Objects {
+    async fn begin(&self, bucket: &str, key: &str, content_type: &str) -> Result<Upload, ServiceError> {
+        let output = self
+            .client
+            .create_multipart_upload()
+            .bucket(bucket)
+            .key(key)
+            .content_type(content_type)
+            .send()
+            .await
+            .map_err(|error| translate("s3:PutObject", &name(bucket, key), error))?;
+        let upload_id = output.upload_id().unwrap_or_default().to_owned();
+        Ok(Upload { bucket: bucket.to_owned(), key: key.to_owned(), upload_id })
+    }
+
+    async fn send_part(&self, upload: &Upload, part: u32, body: Bytes) -> Result<String, ServiceError> {
+        let output = self
+            .client
+            .upload_part()
+            .bucket(&upload.bucket)
+            .key(&upload.key)
+            .upload_id(&upload.upload_id)
+            .part_number(part_number(part))
+            .body(SdkByteStream::from(body))
+            .send()
+            .await
+            .map_err(|error| translate("s3:PutObject", &name(&upload.bucket, &upload.key), error))?;
+        Ok(unquoted(output.e_tag()))
+    }
+
+    async fn copy_part(
+        &self,
+        upload: &Upload,
+        part: u32,
+        source: &ObjectRef,
+        range: Option<ByteRange>,
+    ) -> Result<String, ServiceError> {
+        let output = self
+            .client
+            .upload_part_copy()
+            .bucket(&upload.bucket)
+            .key(&upload.key)
+            .upload_id(&upload.upload_id)
+            .part_number(part_number(part))
+            .copy_source(copy_source(source))
+            .set_copy_source_if_match(source.etag.as_deref().map(quoted))
+            .set_copy_source_range(range.map(header))
+            .send()
+            .await
+            .map_err(|error| translate("s3:PutObject", &name(&source.bucket, &source.key), error))?;
+        Ok(unquoted(output.copy_part_result().and_then(|result| result.e_tag())))
+    }
+
+    async fn complete(&self, upload: &Upload, parts: &[(u32, String)]) -> Result<StoredObject, ServiceError> {
+        let completed = parts
+            .iter()
+            .map(|(part, etag)| CompletedPart::builder().part_number(part_number(*part)).e_tag(quoted(etag)).build())
+            .collect();
+        let output = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&upload.bucket)
+            .key(&upload.key)
+            .upload_id(&upload.upload_id)
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(completed)).build())
+            .send()
+            .await
+            .map_err(|error| translate("s3:PutObject", &name(&upload.bucket, &upload.key), error))?;
+        Ok(StoredObject { etag: unquoted(output.e_tag()), version_id: output.version_id().map(str::to_owned) })
+    }
+
+    async fn abort(&self, upload: &Upload) -> Result<(), ServiceError> {
+        self.client
+            .abort_multipart_upload()
+            .bucket(&upload.bucket)
+            .key(&upload.key)
+            .upload_id(&upload.upload_id)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| translate("s3:AbortMultipartUpload", &name(&upload.bucket, &upload.key), error))
+    }
+}
+
+impl TagObjects for S3Objects {
+    async fn tag_status(&self, object: &ObjectRef, status: &str) -> Result<(), ServiceError> {
+        let what = name(&object.bucket, &object.key);
+        let refused = |error: aws_smithy_types::error::operation::BuildError| ServiceError::Refused {
+            operation: "s3:PutObjectTagging",
+            message: error.to_string(),
+        };
+        let tag = Tag::builder().key(STATUS_TAG).value(status).build().map_err(refused)?;
+        let tagging = Tagging::builder().tag_set(tag).build().map_err(refused)?;
+        self.client
+            .put_object_tagging()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .set_version_id(object.version_id.clone())
+            .tagging(tagging)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| translate("s3:PutObjectTagging", &what, error))
+    }
+}
+
+/// A part's number as the SDK wants it; the service allows 10,000.
+fn part_number(part: u32) -> i32 {
+    i32::try_from(part).unwrap_or(i32::MAX)
+}
+
+/// Bucket, key and version of a copy's source, encoded.
+fn copy_source(source: &ObjectRef) -> String {
+    let key = utf8_percent_encode(&source.key, COPY_SOURCE);
+    match &source.version_id {
+        Some(version) => format!("{}/{key}?versionId={version}", source.bucket),
+        None => format!("{}/{key}", source.bucket),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_source_is_encoded_and_names_its_version() {
+        let source = ObjectRef {
+            bucket: "b".into(),
+            key: "work/a +%/é.csv".into(),
+            etag: None,
+            version_id: Some("v1".into()),
+        };
+        assert_eq!(copy_source(&source), "b/work/a%20%2B%25/%C3%A9.csv?versionId=v1");
+    }
+}

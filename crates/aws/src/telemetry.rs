@@ -1,0 +1,160 @@
+//! Logs as JSON lines, metrics in CloudWatch's embedded format; both on standard output, where Lambda picks them up.
+//!
+//! Neither ever holds a row's content or a link.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+use tracing_subscriber::EnvFilter;
+
+/// Namespace of all metrics.
+pub const NAMESPACE: &str = "Tandem";
+
+/// Sets up JSON logs, at the level in `TANDEM_LOG` or `info`. Every line repeats the fields of the unit of work it belongs to.
+pub fn init() {
+    let filter = EnvFilter::try_from_env("TANDEM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_target(false)
+        .with_env_filter(filter)
+        .init();
+}
+
+/// Unit of a metric, as CloudWatch names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A number of things.
+    Count,
+    /// Bytes.
+    Bytes,
+    /// Seconds.
+    Seconds,
+}
+
+impl Unit {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Count => "Count",
+            Self::Bytes => "Bytes",
+            Self::Seconds => "Seconds",
+        }
+    }
+}
+
+/// Metrics of one unit of work: dimensions are function, Region and outcome; what identifies it is a property.
+#[derive(Debug)]
+pub struct Metrics {
+    function: &'static str,
+    region: String,
+    started: Instant,
+    values: Vec<(&'static str, Unit, f64)>,
+    properties: Map<String, Value>,
+}
+
+impl Metrics {
+    /// Metrics of a unit of work that begins now.
+    #[must_use]
+    pub fn begin(function: &'static str, region: &str) -> Self {
+        Self {
+            function,
+            region: region.to_owned(),
+            started: Instant::now(),
+            values: Vec::new(),
+            properties: Map::new(),
+        }
+    }
+
+    /// Counts things.
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a double by its format")]
+    pub fn count(&mut self, name: &'static str, things: u64) {
+        self.values.push((name, Unit::Count, things as f64));
+    }
+
+    /// Counts bytes.
+    #[expect(clippy::cast_precision_loss, reason = "a metric is a double by its format")]
+    pub fn bytes(&mut self, name: &'static str, bytes: u64) {
+        self.values.push((name, Unit::Bytes, bytes as f64));
+    }
+
+    /// Notes a duration.
+    pub fn seconds(&mut self, name: &'static str, seconds: f64) {
+        self.values.push((name, Unit::Seconds, seconds));
+    }
+
+    /// Says what the unit of work was about. Ids are properties, never dimensions: each new dimension value is a new metric.
+    pub fn property(&mut self, name: &str, value: impl Into<Value>) {
+        self.properties.insert(name.to_owned(), value.into());
+    }
+
+    /// The value of a metric, for tests.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<f64> {
+        self.values.iter().find(|(known, ..)| *known == name).map(|(.., value)| *value)
+    }
+
+    /// Ends the unit of work and prints its metrics as one line.
+    pub fn emit(mut self, outcome: &str) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.seconds("Seconds", seconds);
+        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        println!("{}", self.document(outcome, u64::try_from(timestamp).unwrap_or(u64::MAX)));
+    }
+
+    /// The metrics as an embedded-format document, at a time in milliseconds.
+    #[must_use]
+    pub fn document(&self, outcome: &str, timestamp: u64) -> Value {
+        let definitions: Vec<Value> =
+            self.values.iter().map(|(name, unit, _)| json!({"Name": name, "Unit": unit.as_str()})).collect();
+        let mut document = self.properties.clone();
+        document.insert(String::from("function"), self.function.into());
+        document.insert(String::from("region"), self.region.clone().into());
+        document.insert(String::from("outcome"), outcome.into());
+        for (name, _, value) in &self.values {
+            document.insert((*name).to_owned(), (*value).into());
+        }
+        document.insert(
+            String::from("_aws"),
+            json!({
+                "Timestamp": timestamp,
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["function", "region"], ["function", "region", "outcome"]],
+                    "Metrics": definitions,
+                }],
+            }),
+        );
+        Value::Object(document)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_names_each_metric_with_its_unit_and_value() {
+        let mut metrics = Metrics::begin("merge", "us-east-1");
+        metrics.count("RowsIn", 7);
+        metrics.bytes("BytesOut", 9);
+        metrics.property("batch_id", "b");
+        let document = metrics.document("ok", 5);
+        assert_eq!(document["RowsIn"], 7.0);
+        assert_eq!(document["batch_id"], "b");
+        assert_eq!(document["outcome"], "ok");
+        assert_eq!(document["_aws"]["Timestamp"], 5);
+        let definitions = &document["_aws"]["CloudWatchMetrics"][0]["Metrics"];
+        assert_eq!(definitions[0], json!({"Name": "RowsIn", "Unit": "Count"}));
+        assert_eq!(definitions[1], json!({"Name": "BytesOut", "Unit": "Bytes"}));
+    }
+
+    #[test]
+    fn an_id_is_never_a_dimension() {
+        let mut metrics = Metrics::begin("merge", "us-east-1");
+        metrics.property("batch_id", "b");
+        let dimensions = metrics.document("ok", 0)["_aws"]["CloudWatchMetrics"][0]["Dimensions"].to_string();
+        assert!(!dimensions.contains("batch_id"));
+    }
+}

@@ -1,0 +1,144 @@
+//! The end of a batch: fence, tell its owner, note the end.
+//!
+//! The fence stands before the e-mail, so a superseded attempt tells nobody anything. An e-mail can be sent twice only if
+//! the process dies, or the answer is lost, between the mail service's acceptance and the final write.
+
+use time::OffsetDateTime;
+
+use crate::batch::{BatchRecord, Ending};
+use crate::email::{self, Link, Links};
+use crate::error::{Classified, ErrorType};
+use crate::payload::{BatchInput, Failure, MergeOutput, Outcome};
+use crate::ports::{Batches, Clock, Mail, ObjectRef, Owner, Presign, ServiceError, TagObjects};
+use crate::protocol::time_text;
+
+/// Tag value of an input whose result was delivered.
+pub const DELIVERED_TAG: &str = "delivered";
+
+/// What delivery needs.
+#[derive(Debug)]
+pub struct Delivery<'a, B, P, M, T, C> {
+    /// The state table.
+    pub batches: &'a B,
+    /// Makes the links.
+    pub presign: &'a P,
+    /// Sends the e-mail.
+    pub mail: &'a M,
+    /// Tags the input.
+    pub objects: &'a T,
+    /// Dates the e-mail and the record.
+    pub clock: &'a C,
+    /// The Region this runs in.
+    pub region: &'a str,
+    /// How long a link lives.
+    pub link_lifetime: std::time::Duration,
+}
+
+/// Why a delivery did not come to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliveryError {
+    /// A service failed.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+impl Classified for DeliveryError {
+    fn error_type(&self) -> ErrorType {
+        match self {
+            Self::Service(error) => error.error_type(),
+        }
+    }
+}
+
+impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P, M, T, C> {
+    /// Delivers a merged batch, unless this attempt is superseded.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when a service fails; repeating the call is safe but for the window named above.
+    pub async fn deliver(&self, batch: &BatchInput, merge: &MergeOutput) -> Result<Outcome, DeliveryError> {
+        let owner = batch.owner(self.region);
+        if !self.batches.fence(&owner, &self.now()).await? {
+            return Ok(Outcome::Superseded);
+        }
+        let links = self.links(batch, merge).await?;
+        self.mail.send(&email::delivered(batch, merge, &links)).await?;
+        self.end(&owner, &Ending::Delivered(merge.clone())).await?;
+        Ok(Outcome::Delivered)
+    }
+
+    /// Ends a batch whose file is at fault and tells its owner why, unless this attempt is superseded.
+    ///
+    /// # Errors
+    /// As [`Self::deliver`].
+    pub async fn fail(&self, failure: &Failure) -> Result<Outcome, DeliveryError> {
+        let owner = failure.batch.owner(self.region);
+        if !self.batches.fence(&owner, &self.now()).await? {
+            return Ok(Outcome::Superseded);
+        }
+        let reason = failure.error.message();
+        self.mail.send(&email::failed(&failure.batch, &reason)).await?;
+        self.end(&owner, &Ending::Failed { failed_state: failure.failed_state.clone(), reason }).await?;
+        Ok(Outcome::Failed)
+    }
+
+    /// Notes why an attempt was interrupted and leaves the batch open for the reconciler.
+    ///
+    /// # Errors
+    /// [`DeliveryError`] when the state table does not answer.
+    pub async fn interrupt(&self, failure: &Failure) -> Result<Outcome, DeliveryError> {
+        let owner = failure.batch.owner(self.region);
+        let reason = format!("{}: {}", failure.error.name, failure.error.message());
+        let noted = self.batches.interrupt(&owner, &failure.failed_state, &reason, &self.now()).await?;
+        Ok(if noted { Outcome::Interrupted } else { Outcome::Superseded })
+    }
+
+    /// Tags the input as delivered, so that the lifecycle rule may archive it. An input that is gone needs no tag.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the tag could not be set; the batch is delivered all the same.
+    pub async fn tag_input(&self, batch: &BatchInput) -> Result<(), ServiceError> {
+        let input = ObjectRef {
+            bucket: batch.bucket.clone(),
+            key: batch.key.clone(),
+            etag: None,
+            version_id: batch.version_id.clone(),
+        };
+        match self.objects.tag_status(&input, DELIVERED_TAG).await {
+            Err(ServiceError::NotFound { .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The record as it stands, for what the end of a batch reports.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the state table does not answer.
+    pub async fn record(&self, batch: &BatchInput) -> Result<Option<BatchRecord>, ServiceError> {
+        self.batches.get(&batch.batch_id).await
+    }
+
+    async fn links(&self, batch: &BatchInput, merge: &MergeOutput) -> Result<Links, ServiceError> {
+        let stem = email::file_stem(&batch.key);
+        let output_name = format!("{stem}-output.csv");
+        let rejects_name = format!("{stem}-rejects.csv");
+        let output = self.presign.presign(&merge.output_key, merge.output_version.as_deref(), &output_name).await?;
+        let rejects = self.presign.presign(&merge.rejects_key, merge.rejects_version.as_deref(), &rejects_name).await?;
+        let expires: OffsetDateTime = self.clock.now() + self.link_lifetime;
+        Ok(Links {
+            output: Link { url: output, file_name: output_name },
+            rejects: Link { url: rejects, file_name: rejects_name },
+            expires: time_text(expires),
+        })
+    }
+
+    async fn end(&self, owner: &Owner, ending: &Ending) -> Result<(), ServiceError> {
+        // `false` cannot come from another attempt: the fence would have had to let it pass after this one.
+        // It is this attempt's own earlier write whose answer was lost.
+        self.batches.end(owner, ending, &self.now()).await.map(drop)
+    }
+
+    fn now(&self) -> String {
+        time_text(self.clock.now())
+    }
+}

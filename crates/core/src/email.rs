@@ -1,0 +1,238 @@
+//! What the owner of a file is told.
+//!
+//! The words stand in `assets/email/`; this module fills them in. What comes from a file's name or content is escaped in
+//! HTML by the templates and stripped of control characters here, so that it can neither mark up nor add a header line.
+
+use askama::Template;
+
+use crate::payload::{BatchInput, MergeOutput, ReasonCount};
+use crate::ports::Email;
+
+/// A link in an e-mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Where it leads.
+    pub url: String,
+    /// The name under which a browser saves what it leads to.
+    pub file_name: String,
+}
+
+/// The links of a delivered batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Links {
+    /// To the output.
+    pub output: Link,
+    /// To the rejects file.
+    pub rejects: Link,
+    /// When both expire.
+    pub expires: String,
+}
+
+/// The e-mail of a delivered batch.
+#[must_use]
+pub fn delivered(batch: &BatchInput, merge: &MergeOutput, links: &Links) -> Email {
+    let mail = Delivered {
+        file_name: file_name(&batch.key),
+        key: printable(&batch.key),
+        batch_id: batch.batch_id.to_string(),
+        rows_in: merge.rows_in,
+        rows_out: merge.rows_out,
+        rows_rejected: merge.rows_rejected,
+        reasons: merge.reasons.iter().map(reason_line).collect(),
+        output_url: links.output.url.clone(),
+        output_name: links.output.file_name.clone(),
+        rejects_url: links.rejects.url.clone(),
+        rejects_name: links.rejects.file_name.clone(),
+        expires: links.expires.clone(),
+    };
+    Email {
+        subject: format!("Delivered: {} ({} of {} rows)", mail.file_name, mail.rows_out, mail.rows_in),
+        text: rendered(&DeliveredText { mail: &mail }),
+        html: rendered(&DeliveredHtml { mail: &mail }),
+    }
+}
+
+/// The e-mail of a batch whose file is at fault.
+#[must_use]
+pub fn failed(batch: &BatchInput, reason: &str) -> Email {
+    let mail = Failed {
+        file_name: file_name(&batch.key),
+        key: printable(&batch.key),
+        batch_id: batch.batch_id.to_string(),
+        reason: printable(reason),
+    };
+    Email {
+        subject: format!("Failed: {}", mail.file_name),
+        text: rendered(&FailedText { mail: &mail }),
+        html: rendered(&FailedHtml { mail: &mail }),
+    }
+}
+
+/// The name of an input's file without its folder and without `.csv`, fit for the name of a download.
+#[must_use]
+pub fn file_stem(key: &str) -> String {
+    let name = file_name(key);
+    let stem = name.strip_suffix(".csv").unwrap_or(&name);
+    if stem.is_empty() { String::from("tandem") } else { stem.to_owned() }
+}
+
+/// The last segment of a key, shortened where it would not fit a subject line.
+fn file_name(key: &str) -> String {
+    const SHOWN: usize = 120;
+    let name = printable(key.rsplit('/').next().unwrap_or(key));
+    if name.chars().count() <= SHOWN {
+        return name;
+    }
+    // Both ends of a name tell files apart: `orders-....-2026-01.csv`.
+    let letters: Vec<char> = name.chars().collect();
+    let head: String = letters[..SHOWN / 2].iter().collect();
+    let tail: String = letters[letters.len() - SHOWN / 2..].iter().collect();
+    format!("{head}…{tail}")
+}
+
+/// Text without control characters, of which a line break could add a header line.
+fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
+
+/// One reason for rejection as a line: `uuid: pattern (12 rows)`.
+fn reason_line(reason: &ReasonCount) -> String {
+    let rows = if reason.count == 1 { "row" } else { "rows" };
+    let subject = if reason.field.is_empty() { "record" } else { &reason.field };
+    format!("{}: {} ({} {rows})", printable(subject), printable(&reason.rule), reason.count)
+}
+
+/// A filled-in template. Rendering to memory fails only if a template's own expression does, and these have none that can.
+fn rendered(template: &impl Template) -> String {
+    template.render().unwrap_or_default()
+}
+
+struct Delivered {
+    file_name: String,
+    key: String,
+    batch_id: String,
+    rows_in: u64,
+    rows_out: u64,
+    rows_rejected: u64,
+    reasons: Vec<String>,
+    output_url: String,
+    output_name: String,
+    rejects_url: String,
+    rejects_name: String,
+    expires: String,
+}
+
+struct Failed {
+    file_name: String,
+    key: String,
+    batch_id: String,
+    reason: String,
+}
+
+#[derive(Template)]
+#[template(path = "delivered.txt", escape = "none")]
+struct DeliveredText<'a> {
+    mail: &'a Delivered,
+}
+
+#[derive(Template)]
+#[template(path = "delivered.html")]
+struct DeliveredHtml<'a> {
+    mail: &'a Delivered,
+}
+
+#[derive(Template)]
+#[template(path = "failed.txt", escape = "none")]
+struct FailedText<'a> {
+    mail: &'a Failed,
+}
+
+#[derive(Template)]
+#[template(path = "failed.html")]
+struct FailedHtml<'a> {
+    mail: &'a Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Attempt, BatchId};
+
+    fn batch(key: &str) -> BatchInput {
+        BatchInput {
+            batch_id: BatchId::of(key, "e"),
+            attempt: Attempt::FIRST,
+            bucket: "b".into(),
+            key: key.into(),
+            etag: "e".into(),
+            version_id: None,
+            size: 1,
+            dataset: "sales-orders".into(),
+        }
+    }
+
+    fn merge(rows_in: u64) -> MergeOutput {
+        MergeOutput {
+            output_key: "o".into(),
+            output_version: None,
+            rejects_key: "r".into(),
+            rejects_version: None,
+            rows_in,
+            rows_out: rows_in,
+            rows_rejected: 0,
+            bytes_out: 1,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn links() -> Links {
+        let link = |url: &str| Link { url: url.into(), file_name: "f.csv".into() };
+        Links {
+            output: link("https://example.com/o?a=1&b=2"),
+            rejects: link("https://example.com/r"),
+            expires: "2026-01-01T00:00:00.000Z".into(),
+        }
+    }
+
+    #[test]
+    fn a_file_name_cannot_mark_up_the_mail_nor_add_a_header() {
+        let mail = delivered(&batch("input/<script>alert(1)</script>\r\nBcc: x@example.com.csv"), &merge(1), &links());
+        assert!(!mail.html.contains("<script>"), "{}", mail.html);
+        assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);
+    }
+
+    #[test]
+    fn a_reason_from_a_files_content_is_escaped() {
+        let mail = failed(&batch("input/a.csv"), "The column \"<b>\" is missing.");
+        assert!(mail.html.contains("&#60;b&#62;") || mail.html.contains("&lt;b&gt;"), "{}", mail.html);
+        assert!(mail.text.contains("\"<b>\""), "{}", mail.text);
+    }
+
+    #[test]
+    fn a_delivered_mail_holds_rows_reasons_links_and_their_expiry() {
+        let mut merged = merge(10);
+        merged.rows_out = 8;
+        merged.rows_rejected = 2;
+        merged.reasons = vec![ReasonCount { field: "uuid".into(), rule: "pattern".into(), count: 2 }];
+        let mail = delivered(&batch("input/a.csv"), &merged, &links());
+        assert_eq!(mail.subject, "Delivered: a.csv (8 of 10 rows)");
+        for part in ["10", "8", "uuid: pattern (2 rows)", "https://example.com/o?a=1&b=2", "2026-01-01T00:00:00.000Z"] {
+            assert!(mail.text.contains(part), "{part} in {}", mail.text);
+        }
+        assert!(mail.html.contains("https://example.com/r"));
+    }
+
+    #[test]
+    fn a_file_without_rows_is_said_to_have_none() {
+        assert!(delivered(&batch("input/a.csv"), &merge(0), &links()).text.contains("0 rows"));
+        assert!(!delivered(&batch("input/a.csv"), &merge(1), &links()).text.contains("0 rows:"));
+    }
+
+    #[test]
+    fn a_subject_stays_short_and_keeps_both_ends_of_a_long_name() {
+        let key = format!("input/start{}end.csv", "x".repeat(900));
+        let mail = failed(&batch(&key), "r");
+        assert!(mail.subject.chars().count() < 150);
+        assert!(mail.subject.contains("start") && mail.subject.contains("end.csv"));
+    }
+}

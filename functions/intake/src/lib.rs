@@ -1,0 +1,130 @@
+//! Claims an uploaded file for the active Region and starts its execution.
+//!
+//! Called by S3 for every new object under `input/`, at least once and in any order, in both Regions. It may ask for the
+//! active Region, write the state table and start executions; it never reads the file. Whenever it cannot be sure it fails,
+//! so that Lambda calls again and keeps the event in the OnFailure queue if that does not help.
+
+use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
+use tandem_aws::lambda::Function;
+use tandem_aws::telemetry::Metrics;
+use tandem_core::dataset::Datasets;
+use tandem_core::error::{Classified, ErrorType};
+use tandem_core::event::{EventError, Upload, decode_key};
+use tandem_core::ports::{ActiveRegion, ActiveRegionError, AskActiveRegion, Batches, Clock, ServiceError, Workflow};
+use tandem_core::protocol::{Intake as Outcome, intake};
+use tracing::{Instrument, Span, info};
+
+/// The function, with its ports.
+pub struct Intake<A, B, W, C> {
+    /// Says which Region should act.
+    pub active_region: A,
+    /// The state table.
+    pub batches: B,
+    /// Starts executions.
+    pub workflow: W,
+    /// Chooses the dataset of an upload.
+    pub datasets: Datasets,
+    /// Dates the claim.
+    pub clock: C,
+    /// The Region this runs in.
+    pub region: String,
+}
+
+/// Why an event could not be taken in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IntakeError {
+    /// Nobody says which Region is active.
+    #[error(transparent)]
+    ActiveRegion(#[from] ActiveRegionError),
+    /// The event cannot be understood.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// Table or workflow did not answer.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+impl Classified for IntakeError {
+    fn error_type(&self) -> ErrorType {
+        match self {
+            Self::ActiveRegion(error) => error.error_type(),
+            Self::Event(_) => ErrorType::Internal,
+            Self::Service(error) => error.error_type(),
+        }
+    }
+}
+
+impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Function for Intake<A, B, W, C> {
+    const NAME: &'static str = "intake";
+    type Task = S3Event;
+    type Answer = ();
+    type Error = IntakeError;
+
+    fn describe(_event: &S3Event, _span: &Span, _metrics: &mut Metrics) {}
+
+    async fn handle(&self, event: S3Event, metrics: &mut Metrics) -> Result<(), IntakeError> {
+        if let ActiveRegion::Standby { active } = self.active_region.ask().await? {
+            info!(active, "standing by");
+            metrics.count("BatchesSkipped", event.records.len() as u64);
+            return Ok(());
+        }
+        // One record that fails must not keep the others from being claimed; the event as a whole then fails and comes again.
+        let mut failed = None;
+        for record in &event.records {
+            if let Err(error) = self.take_in(record, metrics).await {
+                tracing::error!(error_type = error.error_type().as_str(), "{error}");
+                failed = failed.or(Some(error));
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+impl<A, B: Batches, W: Workflow, C: Clock> Intake<A, B, W, C> {
+    /// Takes one record of the event in.
+    async fn take_in(&self, record: &S3EventRecord, metrics: &mut Metrics) -> Result<(), IntakeError> {
+        let upload = upload(record)?;
+        if !upload.is_input() {
+            info!(key = upload.key, "no input");
+            metrics.count("UploadsIgnored", 1);
+            return Ok(());
+        }
+        let span = tracing::info_span!("claim", batch_id = %upload.batch_id(), region = self.region, attempt = 1);
+        self.claim(&upload, metrics).instrument(span).await
+    }
+
+    async fn claim(&self, upload: &Upload, metrics: &mut Metrics) -> Result<(), IntakeError> {
+        metrics.property("batch_id", upload.batch_id().as_str());
+        let dataset = self.datasets.for_key(&upload.key);
+        match intake(&self.batches, &self.workflow, &self.clock, &self.region, dataset, upload).await? {
+            Outcome::Claimed(_) => {
+                info!(key = upload.key, dataset, bytes = upload.size, "claimed");
+                metrics.count("BatchesClaimed", 1);
+                metrics.bytes("BytesIn", upload.size);
+            }
+            Outcome::Started(_) => {
+                info!("started a batch that was claimed before");
+                metrics.count("BatchesStartedLate", 1);
+            }
+            Outcome::Known(known) => {
+                info!(status = %known.status, owner_region = known.owner_region, "known already");
+                metrics.count("BatchesKnown", 1);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a record of the event says was uploaded.
+fn upload(record: &S3EventRecord) -> Result<Upload, EventError> {
+    let object = &record.s3.object;
+    let required = |value: &Option<String>, what| value.clone().ok_or(EventError::Missing(what));
+    Ok(Upload {
+        bucket: required(&record.s3.bucket.name, "bucket name")?,
+        key: decode_key(&required(&object.key, "object key")?)?,
+        etag: required(&object.e_tag, "ETag")?.trim_matches('"').to_owned(),
+        version_id: object.version_id.clone(),
+        size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+    })
+}

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Builds the functions and lays each out as it is deployed: target/lambda/<function>/bootstrap and its dataset definitions.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Builds the functions and the tandem command.
+
+Usage: scripts/build.sh [--release] [--arm64]
+
+  --release   optimised for deployment (thin LTO); default is the profile `local`: quick to build again
+  --arm64     for AWS Lambda on arm64, the deployment default; needs cargo-lambda (and implies --release)
+  -h, --help  this text
+
+Examples:
+  scripts/build.sh                 # for the local Regions
+  scripts/build.sh --arm64         # for deployment
+
+Each function lands in target/lambda/<function>/, where the templates in sam/ expect it.
+TEXT
+}
+
+profile=local
+arm64=
+for argument in "$@"; do
+    case $argument in
+        --release) profile=release ;;
+        --arm64) profile=release arm64=yes ;;
+        -h | --help) usage && exit 0 ;;
+        *) printf 'build.sh: unknown option %s\n\n' "$argument" >&2 && usage >&2 && exit 2 ;;
+    esac
+done
+
+cd "$(dirname "$0")/.."
+command -v cargo >/dev/null || { echo "build.sh: cargo is missing; install Rust from https://rustup.rs" >&2; exit 1; }
+
+functions=()
+packages=()
+for folder in functions/*/; do
+    functions+=("$(basename "$folder")")
+    packages+=(-p "$(basename "$folder")")
+done
+
+if [ -n "$arm64" ]; then
+    cargo lambda --version >/dev/null 2>&1 || {
+        echo "build.sh: cargo-lambda is missing, which builds for arm64 on any machine; install it: cargo install cargo-lambda" >&2
+        exit 1
+    }
+    cargo lambda build --release --arm64 "${packages[@]}"
+else
+    # One invocation for everything: each dependency is compiled once.
+    cargo build --profile "$profile" --workspace --bins
+    for function in "${functions[@]}"; do
+        mkdir -p "target/lambda/$function"
+        # Replaced in one step: a bootstrap that is being executed cannot be overwritten.
+        cp "target/$profile/$function" "target/lambda/$function/bootstrap.new"
+        mv "target/lambda/$function/bootstrap.new" "target/lambda/$function/bootstrap"
+    done
+fi
+
+for function in "${functions[@]}"; do
+    rm -rf "target/lambda/$function/datasets"
+    mkdir -p "target/lambda/$function/datasets"
+    cp assets/datasets/*.json "target/lambda/$function/datasets/"
+done
