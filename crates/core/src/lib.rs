@@ -5,8 +5,13 @@
 //! Functions and the command call into this crate; adapters in `tandem-aws` translate for it and decide nothing.
 
 pub mod batch;
+pub mod csv;
+pub mod dataset;
+pub mod delivery;
+pub mod email;
 pub mod error;
 pub mod event;
 pub mod payload;
 pub mod ports;
 pub mod protocol;
+pub mod work;

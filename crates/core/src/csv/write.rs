@@ -1,0 +1,83 @@
+//! Writes records: UTF-8 or whatever bytes came, LF, quotes doubled.
+
+use memchr::{memchr, memchr3, memchr_iter};
+
+use crate::dataset::Quoting;
+
+/// Writes records into a buffer.
+#[derive(Debug)]
+pub struct Writer {
+    delimiter: u8,
+    quoting: Quoting,
+    bytes: Vec<u8>,
+    /// Where the record being written begins, and how many fields it has.
+    start: usize,
+    fields: usize,
+}
+
+impl Writer {
+    /// A writer into an empty buffer.
+    #[must_use]
+    pub const fn new(delimiter: u8, quoting: Quoting) -> Self {
+        Self { delimiter, quoting, bytes: Vec::new(), start: 0, fields: 0 }
+    }
+
+    /// Writes the next field of the record.
+    pub fn field(&mut self, value: &[u8]) -> &mut Self {
+        if self.fields > 0 {
+            self.bytes.push(self.delimiter);
+        }
+        self.fields += 1;
+        if self.quoting == Quoting::All || self.needs_quotes(value) {
+            self.quoted(value);
+        } else {
+            self.bytes.extend_from_slice(value);
+        }
+        self
+    }
+
+    /// Ends the record.
+    pub fn end(&mut self) {
+        // A record of one empty field would be a blank line, which readers skip.
+        if self.bytes.len() == self.start {
+            self.bytes.extend_from_slice(b"\"\"");
+        }
+        self.bytes.push(b'\n');
+        self.start = self.bytes.len();
+        self.fields = 0;
+    }
+
+    /// Writes a whole record that is written already, without its line end.
+    pub fn raw(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.end();
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The buffer.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    fn needs_quotes(&self, value: &[u8]) -> bool {
+        memchr3(self.delimiter, b'"', b'\n', value).is_some() || memchr(b'\r', value).is_some()
+    }
+
+    fn quoted(&mut self, value: &[u8]) {
+        self.bytes.push(b'"');
+        let mut written = 0;
+        for quote in memchr_iter(b'"', value) {
+            self.bytes.extend_from_slice(&value[written..=quote]);
+            self.bytes.push(b'"');
+            written = quote + 1;
+        }
+        self.bytes.extend_from_slice(&value[written..]);
+        self.bytes.push(b'"');
+    }
+}

@@ -1,0 +1,162 @@
+//! Datasets: what a file's columns, rules, lookup and output are, said in JSON, without touching code.
+//!
+//! [`Dataset::parse`] checks a whole definition when it is loaded, so that a mistake in it is found at deployment and never in
+//! the middle of a batch. A header is matched by name, exactly, after whitespace around it is taken away: `item type` is not
+//! `Item Type`, because two columns may differ in case only. An empty field counts as absent: `required` catches it, and no
+//! other rule is asked about it.
+
+mod definition;
+mod rules;
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+pub use definition::{Column, DatasetError, Quoting, Unmatched};
+pub use rules::{Failed, Rules};
+
+use crate::error::{Classified, ErrorType};
+
+/// Name of the dataset of files that lie in no dataset's folder.
+pub const DEFAULT_DATASET: &str = "sales-orders";
+
+/// Prefix of uploads.
+const INPUT_PREFIX: &str = "input/";
+
+/// One dataset, checked and ready to use.
+#[derive(Debug)]
+pub struct Dataset {
+    /// Its name: the folder under `input/`, and the stem of its definition's file name.
+    pub name: String,
+    /// What it is, for people.
+    pub description: String,
+    /// One ASCII byte; neither quote nor line end.
+    pub delimiter: u8,
+    /// The columns that are used, in the order in which failures are reported. Others in a file are ignored.
+    pub columns: Vec<Column>,
+    /// The rules for a row.
+    pub rules: Rules,
+    /// What is added to a row.
+    pub lookup: Lookup,
+    /// What is written.
+    pub output: Output,
+    digest: [u8; 32],
+}
+
+/// What is added to a row, by which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lookup {
+    /// First part of the reference records' ids.
+    pub table: String,
+    /// The column that holds the key, as an index into [`Dataset::columns`].
+    pub key: usize,
+    /// Fields of a reference record.
+    pub fields: Vec<String>,
+    /// What an unknown key means.
+    pub unmatched: Unmatched,
+}
+
+/// What is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Header and source of each column, in order.
+    pub columns: Vec<OutputColumn>,
+    /// Which fields stand in quotes.
+    pub quoting: Quoting,
+}
+
+/// One column of the output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputColumn {
+    /// Its header.
+    pub header: String,
+    /// Where its value comes from.
+    pub source: Source,
+}
+
+/// Where an output column's value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// An index into [`Dataset::columns`].
+    Input(usize),
+    /// An index into [`Lookup::fields`].
+    Lookup(usize),
+}
+
+impl Dataset {
+    /// Reads and checks a definition.
+    ///
+    /// # Errors
+    /// [`DatasetError`], which says what to mend.
+    pub fn parse(name: &str, definition: &[u8]) -> Result<Self, DatasetError> {
+        definition::parse(name, definition)
+    }
+
+    /// 16 hex digits that change with the definition, the code or the chunk settings: work files made under one are never
+    /// taken for those of another.
+    #[must_use]
+    pub fn fingerprint(&self, code_version: &str, chunk_rows: u64, chunk_bytes: u64) -> String {
+        let settings = format!("\0{code_version}\0{chunk_rows}\0{chunk_bytes}");
+        let digest = Sha256::new().chain_update(self.digest).chain_update(settings).finalize();
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The datasets of an installation.
+#[derive(Debug)]
+pub struct Datasets(BTreeMap<String, Dataset>);
+
+impl Datasets {
+    /// Reads definitions, given as name and content of each file.
+    ///
+    /// # Errors
+    /// [`DatasetError`] of the first that is wrong, or if the default dataset is not among them.
+    pub fn load<N: AsRef<str>, B: AsRef<[u8]>>(
+        definitions: impl IntoIterator<Item = (N, B)>,
+    ) -> Result<Self, DatasetError> {
+        let mut datasets = BTreeMap::new();
+        for (name, definition) in definitions {
+            datasets.insert(name.as_ref().to_owned(), Dataset::parse(name.as_ref(), definition.as_ref())?);
+        }
+        if datasets.contains_key(DEFAULT_DATASET) { Ok(Self(datasets)) } else { Err(DatasetError::no_default()) }
+    }
+
+    /// The dataset of this name.
+    ///
+    /// # Errors
+    /// [`UnknownDataset`], naming those there are.
+    pub fn named(&self, name: &str) -> Result<&Dataset, UnknownDataset> {
+        self.0.get(name).ok_or_else(|| UnknownDataset {
+            name: name.to_owned(),
+            known: self.0.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// Name of the dataset of an upload: its first folder under `input/` if that names a dataset, otherwise the default.
+    #[must_use]
+    pub fn for_key<'a>(&'a self, key: &str) -> &'a str {
+        key.strip_prefix(INPUT_PREFIX)
+            .and_then(|rest| rest.split_once('/'))
+            .and_then(|(folder, _)| self.0.get_key_value(folder))
+            .map_or(DEFAULT_DATASET, |(name, _)| name)
+    }
+
+    /// All datasets, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Dataset> {
+        self.0.values()
+    }
+}
+
+/// No dataset of that name is defined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("There is no dataset {name:?}; upload the file under the folder of one of: {known}.")]
+pub struct UnknownDataset {
+    name: String,
+    known: String,
+}
+
+impl Classified for UnknownDataset {
+    fn error_type(&self) -> ErrorType {
+        ErrorType::UnknownDataset
+    }
+}
