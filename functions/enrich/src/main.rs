@@ -1,2 +1,18 @@
-//! Joins reference data to the valid rows of one chunk.
-fn main() {}
+//! Wires `enrich` to AWS.
+
+use enrich::Enrich;
+use tandem_aws::objects::S3Objects;
+use tandem_aws::reference::ReferenceTable;
+use tandem_aws::{config, datasets, lambda, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let sdk = config::sdk_config().await;
+    lambda::run(Enrich {
+        objects: S3Objects::new(&sdk),
+        reference: ReferenceTable::new(&sdk, config::required("TANDEM_REFERENCE_TABLE")?),
+        datasets: datasets::from_env()?,
+    })
+    .await
+}

@@ -3,7 +3,7 @@
 use split::Split;
 use tandem_aws::objects::S3Objects;
 use tandem_aws::{config, datasets, lambda, telemetry};
-use tandem_core::split::Settings;
+use tandem_core::split::SplitSettings;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -12,10 +12,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::run(Split {
         objects: S3Objects::new(&sdk),
         datasets: datasets::from_env()?,
-        settings: Settings {
+        settings: SplitSettings {
             chunk_rows: config::parsed("TANDEM_CHUNK_ROWS", "a number of rows above 0")?,
             chunk_bytes: config::parsed("TANDEM_CHUNK_BYTES", "a number of bytes above 0")?,
-            ..Settings::default()
+            ..SplitSettings::default()
         },
     })
     .await

@@ -1,0 +1,45 @@
+//! Joins reference data to the valid rows of one chunk.
+//!
+//! It may read and write `work/` and read the reference table. An unmatched key is an outcome that the dataset decides;
+//! a lookup that fails is an error and is retried.
+
+use tandem_aws::lambda::{Function, describe_chunk};
+use tandem_aws::telemetry::Metrics;
+use tandem_core::dataset::Datasets;
+use tandem_core::enrich;
+use tandem_core::payload::{ChunkTask, Done};
+use tandem_core::ports::{LookupRecords, ReadObjects, WriteObjects};
+use tandem_core::work::WorkError;
+use tracing::{Span, info};
+
+/// The function, with its ports.
+pub struct Enrich<O, R> {
+    /// Work files.
+    pub objects: O,
+    /// The reference table.
+    pub reference: R,
+    /// What is looked up, and what the output holds.
+    pub datasets: Datasets,
+}
+
+impl<O: ReadObjects + WriteObjects, R: LookupRecords> Function for Enrich<O, R> {
+    const NAME: &'static str = "enrich";
+    type Task = ChunkTask;
+    type Answer = Done;
+    type Error = WorkError;
+
+    fn describe(task: &ChunkTask, span: &Span, metrics: &mut Metrics) {
+        describe_chunk(task, span, metrics);
+    }
+
+    async fn handle(&self, task: ChunkTask, metrics: &mut Metrics) -> Result<Done, WorkError> {
+        let dataset = self.datasets.named(&task.batch.dataset)?;
+        let report = enrich::run(&self.objects, &self.objects, &self.reference, dataset, &task).await?;
+        info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "enriched");
+        metrics.count("ChunkRowsIn", report.rows_in);
+        metrics.count("ChunkRowsRejected", report.rows_rejected);
+        metrics.bytes("ChunkBytesIn", report.bytes_in);
+        metrics.bytes("ChunkBytesOut", report.bytes_out);
+        Ok(Done {})
+    }
+}

@@ -1,0 +1,48 @@
+//! Applies a dataset's rules to the rows of one chunk.
+//!
+//! It may read `input/` and write `work/`. A row that fails a rule is an outcome, never an error: nothing that happens to
+//! this function can turn a valid row into a rejected one.
+
+use tandem_aws::lambda::{Function, describe_chunk};
+use tandem_aws::telemetry::Metrics;
+use tandem_core::dataset::Datasets;
+use tandem_core::payload::{ChunkTask, Done};
+use tandem_core::ports::{ReadObjects, WriteObjects};
+use tandem_core::validate;
+use tandem_core::work::WorkError;
+use tracing::{Span, info};
+
+/// The function, with its ports.
+pub struct Validate<O> {
+    /// Input and work files.
+    pub objects: O,
+    /// What the rules are.
+    pub datasets: Datasets,
+}
+
+impl<O: ReadObjects + WriteObjects> Function for Validate<O> {
+    const NAME: &'static str = "validate";
+    type Task = ChunkTask;
+    type Answer = Done;
+    type Error = WorkError;
+
+    fn describe(task: &ChunkTask, span: &Span, metrics: &mut Metrics) {
+        describe_chunk(task, span, metrics);
+    }
+
+    async fn handle(&self, task: ChunkTask, metrics: &mut Metrics) -> Result<Done, WorkError> {
+        let dataset = self.datasets.named(&task.batch.dataset)?;
+        let report = validate::run(&self.objects, &self.objects, dataset, &task).await?;
+        info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "validated");
+        report_chunk(&report, metrics);
+        Ok(Done {})
+    }
+}
+
+/// What came of the chunk, as metrics.
+fn report_chunk(report: &validate::ChunkReport, metrics: &mut Metrics) {
+    metrics.count("ChunkRowsIn", report.rows_in);
+    metrics.count("ChunkRowsRejected", report.rows_rejected);
+    metrics.bytes("ChunkBytesIn", report.bytes_in);
+    metrics.bytes("ChunkBytesOut", report.bytes_out);
+}
