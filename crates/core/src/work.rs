@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
+use crate::dataset::UnknownDataset;
 use crate::error::{Classified, ErrorType};
 use crate::payload::{ChunkTask, ReasonCount};
 use crate::ports::{ByteRange, ObjectRef, ReadObjects, ServiceError, StoredObject};
@@ -108,6 +109,9 @@ pub enum WorkError {
     /// A call to a service failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The batch's dataset is not defined here.
+    #[error(transparent)]
+    Dataset(#[from] UnknownDataset),
     /// Fewer or more bytes arrived than the object or range holds.
     #[error("{key}: {expected} bytes were expected, {arrived} arrived")]
     Truncated {
@@ -147,6 +151,7 @@ impl Classified for WorkError {
     fn error_type(&self) -> ErrorType {
         match self {
             Self::Service(error) => error.error_type(),
+            Self::Dataset(error) => error.error_type(),
             Self::Truncated { .. } => ErrorType::ServiceUnavailable,
             Self::Inconsistent { .. } | Self::Unreadable { .. } => ErrorType::Internal,
         }
@@ -191,7 +196,5 @@ pub(crate) async fn read_json<R: ReadObjects, T: for<'de> Deserialize<'de>>(
 
 /// A value as the bytes of a JSON work file.
 pub(crate) fn to_json<T: Serialize>(key: &str, value: &T) -> Result<Bytes, WorkError> {
-    serde_json::to_vec(value)
-        .map(Bytes::from)
-        .map_err(|source| WorkError::Unreadable { key: key.to_owned(), source })
+    serde_json::to_vec(value).map(Bytes::from).map_err(|source| WorkError::Unreadable { key: key.to_owned(), source })
 }

@@ -64,7 +64,8 @@ impl LineEnds {
             self.state = if ends_field { State::FieldStart } else { State::Unquoted };
             return None;
         };
-        let at_start = if found == 0 { self.state == State::FieldStart } else { input[at + found - 1] == self.delimiter };
+        let at_start =
+            if found == 0 { self.state == State::FieldStart } else { input[at + found - 1] == self.delimiter };
         self.state = match (input[at + found], at_start) {
             (b'\n', _) => State::FieldStart,
             (_, true) => State::Quoted,

@@ -1,6 +1,6 @@
 //! Writes records: UTF-8 or whatever bytes came, LF, quotes doubled.
 
-use memchr::{memchr, memchr3, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr3};
 
 use crate::dataset::Quoting;
 
@@ -50,6 +50,18 @@ impl Writer {
     /// Writes a whole record that is written already, without its line end.
     pub fn raw(&mut self, record: &[u8]) {
         self.bytes.extend_from_slice(record);
+        self.end();
+    }
+
+    /// Writes a record as it came behind a first field. Where it ends with a `\r` that is data, the line end is CRLF: reading
+    /// takes one `\r` for a part of the line end.
+    pub fn numbered(&mut self, number: &[u8], record: &[u8]) {
+        self.field(number);
+        self.bytes.push(self.delimiter);
+        self.bytes.extend_from_slice(record);
+        if record.ends_with(b"\r") {
+            self.bytes.push(b'\r');
+        }
         self.end();
     }
 

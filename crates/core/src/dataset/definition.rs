@@ -112,8 +112,8 @@ pub(super) fn problem(at: impl Into<String>, text: impl Into<String>) -> Problem
 }
 
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Dataset, DatasetError> {
-    let definition: Definition = serde_json::from_slice(bytes)
-        .map_err(|source| DatasetError::Shape { dataset: name.to_owned(), source })?;
+    let definition: Definition =
+        serde_json::from_slice(bytes).map_err(|source| DatasetError::Shape { dataset: name.to_owned(), source })?;
     check(name, definition, Sha256::digest(bytes).into()).map_err(|problem| DatasetError::Content {
         dataset: name.to_owned(),
         at: problem.at,
@@ -213,7 +213,10 @@ fn check_output(columns: &[Column], lookup: &LookupDefinition, output: OutputDef
             .or_else(|| lookup.fields.iter().position(|field| *field == column.field).map(Source::Lookup));
         let unknown = || {
             let field = &column.field;
-            problem("output.columns", format!("{field:?} is neither an input field nor a lookup field: use one of those"))
+            problem(
+                "output.columns",
+                format!("{field:?} is neither an input field nor a lookup field: use one of those"),
+            )
         };
         Ok(OutputColumn { source: source.ok_or_else(unknown)?, header: column.header })
     };

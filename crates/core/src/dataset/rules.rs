@@ -63,7 +63,9 @@ impl Rules {
             return None;
         }
         let failures = self.validator.iter_errors(Node::Row(&row)).map(|error| self.failure(&error));
-        failures.min().map(|(column, rule)| Failed { field: self.fields.get(column).cloned().unwrap_or_default(), rule })
+        failures
+            .min()
+            .map(|(column, rule)| Failed { field: self.fields.get(column).cloned().unwrap_or_default(), rule })
     }
 
     /// Index of the failing column (one past the last for the whole row) and the rule.

@@ -102,9 +102,9 @@ impl<'a> json::Node<'a, RowJson> for Node<'a> {
 
     fn to_value(&self) -> Cow<'a, Value> {
         Cow::Owned(match self {
-            Self::Row(row) => {
-                json::Object::members(row).map(|(name, value)| (name.to_owned(), value.to_value().into_owned())).collect()
-            }
+            Self::Row(row) => json::Object::members(row)
+                .map(|(name, value)| (name.to_owned(), value.to_value().into_owned()))
+                .collect(),
             Self::Text(text) => Value::from(*text),
         })
     }

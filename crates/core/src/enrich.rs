@@ -1,0 +1,113 @@
+//! `enrich`: joins one chunk's valid rows with reference records and writes the chunk's share of the result.
+//!
+//! Distinct keys only are looked up, 100 a call, several calls at once. The rejects of `validate` and those found here are
+//! interleaved in row order. Chunk 0 begins both files with their header lines, so that `merge` copies whole parts. Memory is
+//! bounded by the chunk. The summary is written last: where it is, the chunk is complete.
+
+mod join;
+mod references;
+
+use bytes::Bytes;
+
+use crate::csv::Writer;
+use crate::dataset::Dataset;
+use crate::payload::ChunkTask;
+use crate::ports::{LookupRecords, ReadObjects, WriteObjects};
+use crate::validate::{ChunkReport, rejects_writer};
+use crate::work::{self, ChunkFile, Part, Summary, WorkError};
+use join::{Join, Joined};
+use references::References;
+
+/// Enriches one chunk. May be repeated: the same files and reference records give the same files under the same keys.
+///
+/// # Errors
+/// [`WorkError`] when a service fails, or the work files do not hold what the manifest says.
+pub async fn run<R: ReadObjects, W: WriteObjects, L: LookupRecords>(
+    reader: &R,
+    writer: &W,
+    lookup: &L,
+    dataset: &Dataset,
+    task: &ChunkTask,
+) -> Result<ChunkReport, WorkError> {
+    let (valid, invalid) = futures::try_join!(
+        read(reader, task, ChunkFile::Valid), //
+        read(reader, task, ChunkFile::Invalid),
+    )?;
+    let bytes_in = (valid.len() + invalid.len()) as u64;
+    let join = Join { dataset, layout: &task.split.layout, valid };
+    let keys = join.keys().map_err(|problem| WorkError::inconsistent(&ChunkFile::Valid.of(task), problem))?;
+    let references = References::look_up(lookup, &dataset.lookup, keys).await?;
+    let joined = join
+        .with(&references, &invalid, task.chunk.chunk == 0)
+        .map_err(|problem| WorkError::inconsistent(&ChunkFile::Valid.of(task), problem))?;
+    drop(join);
+    check_rows(task, &joined)?;
+    store(writer, task, joined, bytes_in).await
+}
+
+async fn read<R: ReadObjects>(reader: &R, task: &ChunkTask, file: ChunkFile) -> Result<Bytes, WorkError> {
+    let mut bytes = Vec::new();
+    work::append(reader, &work::object(&task.batch.bucket, file.of(task)), None, &mut bytes).await?;
+    Ok(bytes.into())
+}
+
+fn check_rows(task: &ChunkTask, joined: &Joined) -> Result<(), WorkError> {
+    let (rows, expected) = (joined.rows_out + joined.rows_rejected, task.chunk.rows);
+    if rows == expected {
+        return Ok(());
+    }
+    let problem = format!("valid and invalid rows are {rows} together, the chunk has {expected}");
+    Err(WorkError::inconsistent(&ChunkFile::Valid.of(task), problem))
+}
+
+async fn store<W: WriteObjects>(
+    writer: &W,
+    task: &ChunkTask,
+    joined: Joined,
+    bytes_in: u64,
+) -> Result<ChunkReport, WorkError> {
+    let Joined { output, rejects, rows_out, rows_rejected, reasons } = joined;
+    let (output, rejects) = futures::try_join!(
+        store_part(writer, task, ChunkFile::Output, output), //
+        store_part(writer, task, ChunkFile::Rejects, rejects),
+    )?;
+    let bytes_out = output.bytes + rejects.bytes;
+    let rows_in = rows_out + rows_rejected;
+    let summary = Summary { rows_in, rows_out, rows_rejected, reasons, output, rejects };
+    let key = ChunkFile::Summary.of(task);
+    writer.write(&task.batch.bucket, &key, work::JSON, work::to_json(&key, &summary)?).await?;
+    Ok(ChunkReport { rows_in, rows_out, rows_rejected, bytes_in, bytes_out })
+}
+
+async fn store_part<W: WriteObjects>(
+    writer: &W,
+    task: &ChunkTask,
+    file: ChunkFile,
+    content: Vec<u8>,
+) -> Result<Part, WorkError> {
+    let (key, bytes) = (file.of(task), content.len() as u64);
+    let stored = writer.write(&task.batch.bucket, &key, work::CSV, content.into()).await?;
+    Ok(Part::new(key, stored, bytes))
+}
+
+/// A writer for the dataset's output that holds its header line, if wanted.
+pub(crate) fn output_writer(dataset: &Dataset, header: bool) -> Writer {
+    let mut writer = Writer::new(dataset.delimiter, dataset.output.quoting);
+    if header {
+        for column in &dataset.output.columns {
+            writer.field(column.header.as_bytes());
+        }
+        writer.end();
+    }
+    writer
+}
+
+/// A writer for the rejects file that holds its header line.
+pub(crate) fn rejects_header() -> Writer {
+    let mut writer = rejects_writer();
+    for name in ["row", "field", "rule", "record"] {
+        writer.field(name.as_bytes());
+    }
+    writer.end();
+    writer
+}
