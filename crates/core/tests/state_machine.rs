@@ -1,0 +1,110 @@
+//! The state machine and the code agree on the names of errors, and every task is guarded.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use tandem_core::error::ErrorType;
+
+/// Names that come from the services around the code.
+const SERVICE_PREFIXES: [&str; 4] = ["States.", "Lambda.", "Sandbox.", "Runtime."];
+
+/// The definition, with its numbers' placeholders filled in: CloudFormation does so before Step Functions reads it.
+fn definition() -> Value {
+    let text = include_str!("../../../statemachines/batch.asl.json").replace("${MaxConcurrency}", "1");
+    serde_json::from_str(&text).expect("the definition is JSON")
+}
+
+/// Every state, children included, by name.
+fn states(machine: &Value) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (name, state) in machine["States"].as_object().expect("a machine has states") {
+        found.push((name.clone(), state.clone()));
+        if state["ItemProcessor"].is_object() {
+            found.extend(states(&state["ItemProcessor"]));
+        }
+    }
+    found
+}
+
+/// The error names in one of a state's handlers that `keep` chooses.
+fn names(state: &Value, handlers: &str, keep: impl Fn(&Value) -> bool) -> BTreeSet<String> {
+    let handlers = state[handlers].as_array().cloned().unwrap_or_default();
+    let chosen = handlers.iter().filter(|handler| keep(handler));
+    let names = chosen.flat_map(|handler| handler["ErrorEquals"].as_array().cloned().unwrap_or_default());
+    names.map(|name| name.as_str().expect("an error name is text").to_owned()).collect()
+}
+
+fn tasks() -> Vec<(String, Value)> {
+    states(&definition()).into_iter().filter(|(_, state)| state["Type"] == "Task").collect()
+}
+
+fn code_names(keep: impl Fn(ErrorType) -> bool) -> BTreeSet<String> {
+    ErrorType::ALL.into_iter().filter(|error| keep(*error)).map(|error| error.as_str().to_owned()).collect()
+}
+
+#[test]
+fn every_error_name_is_the_codes_or_a_services() {
+    let known = code_names(|_| true);
+    for (name, state) in states(&definition()) {
+        for error in names(&state, "Retry", |_| true).union(&names(&state, "Catch", |_| true)) {
+            let of_a_service = SERVICE_PREFIXES.iter().any(|prefix| error.starts_with(prefix));
+            assert!(of_a_service || known.contains(error), "{name} names {error}, which nothing raises");
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_caught_at_split_and_fails_the_batch() {
+    let states = states(&definition());
+    let (_, split) = states.iter().find(|(name, _)| name == "Split").expect("there is a state Split");
+    let caught = names(split, "Catch", |handler| handler["Next"] == "FailBatch");
+    assert_eq!(caught, code_names(ErrorType::is_file_fault));
+}
+
+#[test]
+fn every_task_retries_what_may_pass_and_nothing_else() {
+    let retryable = code_names(ErrorType::is_retryable);
+    for (name, state) in tasks() {
+        let retried: BTreeSet<String> = names(&state, "Retry", |_| true)
+            .into_iter()
+            .filter(|error| !SERVICE_PREFIXES.iter().any(|prefix| error.starts_with(prefix)))
+            .collect();
+        assert_eq!(retried, retryable, "{name}");
+    }
+}
+
+#[test]
+fn every_retry_is_bounded_and_backs_off_with_jitter() {
+    for (name, state) in tasks() {
+        for retry in state["Retry"].as_array().expect("a task retries") {
+            let attempts = retry["MaxAttempts"].as_u64().expect("a retry is bounded");
+            assert!((1..=10).contains(&attempts), "{name}");
+            assert!(retry["BackoffRate"].as_f64().unwrap() > 1.0, "{name}");
+            assert_eq!(retry["JitterStrategy"], "FULL", "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_task_has_a_time_limit() {
+    for (name, state) in tasks() {
+        assert!(state["TimeoutSeconds"].as_u64().is_some(), "{name} could hang");
+    }
+}
+
+#[test]
+fn every_way_to_fail_ends_in_a_fail_state() {
+    let machine = definition();
+    for (name, state) in machine["States"].as_object().unwrap() {
+        let needs_catch = matches!(state["Type"].as_str(), Some("Task" | "Map"));
+        if needs_catch && name != "Interrupt" {
+            assert!(names(state, "Catch", |_| true).contains("States.ALL"), "{name} lets an error through");
+        }
+    }
+    let ends: Vec<&Value> =
+        machine["States"].as_object().unwrap().values().filter(|state| state["Type"] == "Fail").collect();
+    assert!(ends.iter().all(|end| end["Error"].is_string()), "a Fail state without a name");
+    assert!(ends.len() >= 2, "one end for a faulty file, one for everything else");
+}

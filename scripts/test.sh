@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# Runs every check and every test, the two local Regions included. Sets up what it needs inside the checkout.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Runs every check and every test.
+
+Usage: scripts/test.sh [--quick]
+
+  --quick     no local Regions: format, lints and the tests that need nothing but Rust
+  -h, --help  this text
+
+In order: format, lints, unit and property tests, the functions' build, the templates' lint, and the end-to-end tests on two
+local Regions, which start under target/two-regions/ on free ports and are taken down again.
+TEXT
+}
+
+quick=
+for argument in "$@"; do
+    case $argument in
+        --quick) quick=yes ;;
+        -h | --help) usage && exit 0 ;;
+        *) printf 'test.sh: unknown option %s\n\n' "$argument" >&2 && usage >&2 && exit 2 ;;
+    esac
+done
+
+cd "$(dirname "$0")/.."
+step() { printf '\n== %s (%d s so far)\n' "$1" "$SECONDS"; }
+
+step 'format'
+cargo fmt --all --check
+
+step 'lints'
+cargo clippy --profile local --workspace --all-targets --quiet -- -D warnings
+
+step 'unit and property tests'
+cargo test --profile local --workspace --quiet
+
+[ -z "$quick" ] || { step 'done; the local Regions were left out'; exit 0; }
+
+step 'build'
+scripts/build.sh
+
+step 'templates'
+target/local/tandem local prepare
+.tandem/venv/bin/cfn-lint sam/*.yaml
+
+step 'two Regions, end to end'
+cargo test --profile local --workspace --quiet --test two_regions -- --ignored
+
+step 'done'
