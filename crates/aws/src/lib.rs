@@ -6,11 +6,15 @@
 #[cfg(feature = "dns")]
 pub mod active_region;
 #[cfg(feature = "dynamodb")]
+pub mod batch_list;
+#[cfg(feature = "dynamodb")]
 pub mod batches;
 pub mod clock;
 pub mod config;
 pub mod datasets;
 pub mod error;
+#[cfg(feature = "sfn")]
+pub mod executions;
 pub mod lambda;
 #[cfg(feature = "ses")]
 pub mod mail;
@@ -20,6 +24,8 @@ pub mod mrap;
 pub mod objects;
 #[cfg(feature = "dynamodb")]
 pub mod reference;
+#[cfg(feature = "dynamodb")]
+pub mod reference_load;
 #[cfg(feature = "dynamodb")]
 pub mod rejects;
 pub mod telemetry;

@@ -74,7 +74,7 @@ pub fn client(config: &SdkConfig, edge: Option<Edge>) -> Client {
     let mut builder = aws_sdk_s3::config::Builder::from(config).force_path_style(false);
     builder.set_endpoint_url(None);
     if let Some(edge) = edge {
-        builder.push_interceptor(edge);
+        builder.push_interceptor(aws_sdk_s3::config::SharedInterceptor::new(edge));
     }
     Client::from_conf(builder.build())
 }

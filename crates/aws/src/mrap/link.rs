@@ -116,10 +116,7 @@ mod tests {
         assert!(link.contains("X-Amz-Region-Set=%2A"), "{link}");
         assert!(link.contains("X-Amz-Expires=900"), "{link}");
         assert!(link.contains("versionId=v1"), "{link}");
-        assert!(
-            link.contains("response-content-disposition=attachment%3B%20filename%3D%22a.csv%22"),
-            "{link}"
-        );
+        assert!(link.contains("response-content-disposition=attachment%3B%20filename%3D%22a.csv%22"), "{link}");
     }
 
     #[tokio::test]

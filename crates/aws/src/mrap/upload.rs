@@ -95,7 +95,12 @@ impl<O: WriteObjects + AssembleObjects> MrapUploader<O> {
         result
     }
 
-    async fn in_one(&self, source: &Source, key: &str, sent: &(dyn Fn(u64) + Sync)) -> Result<StoredObject, UploadError> {
+    async fn in_one(
+        &self,
+        source: &Source,
+        key: &str,
+        sent: &(dyn Fn(u64) + Sync),
+    ) -> Result<StoredObject, UploadError> {
         let body = source.read(0, source.size).await?;
         source.check_unchanged()?;
         let stored = self.objects.write(self.arn.as_str(), key, CONTENT_TYPE, body).await?;
@@ -268,7 +273,13 @@ mod tests {
             Ok(format!("{part}:{}:{}", body.len(), body[0]))
         }
 
-        async fn copy_part(&self, _: &Upload, _: u32, _: &ObjectRef, _: Option<ByteRange>) -> Result<String, ServiceError> {
+        async fn copy_part(
+            &self,
+            _: &Upload,
+            _: u32,
+            _: &ObjectRef,
+            _: Option<ByteRange>,
+        ) -> Result<String, ServiceError> {
             unreachable!("an upload copies nothing")
         }
 
@@ -322,7 +333,9 @@ mod tests {
         let recorder = Recorder::default();
         let file = TestFile::of("large", 2 * PART + 7);
         let sent = AtomicU64::new(0);
-        let count = |bytes| drop(sent.fetch_add(bytes, Ordering::Relaxed));
+        let count = |bytes| {
+            sent.fetch_add(bytes, Ordering::Relaxed);
+        };
         let stored = uploader(&recorder).upload(&file.0, "k", &count, std::future::pending()).await.unwrap();
         assert_eq!(stored.etag, "parts");
         assert_eq!(sent.into_inner(), 2 * PART + 7);
@@ -345,7 +358,9 @@ mod tests {
         let file = TestFile::of("interrupted", 2 * PART + 7);
         let (interrupt, interrupted) = tokio::sync::oneshot::channel();
         let interrupt = Mutex::new(Some(interrupt));
-        let on_first_part = |_| drop(interrupt.lock().unwrap().take().map(|sender| sender.send(())));
+        let on_first_part = |_| {
+            interrupt.lock().unwrap().take().map(|sender| sender.send(()));
+        };
         let waiting = async { drop(interrupted.await) };
         let result = uploader(&recorder).upload(&file.0, "k", &on_first_part, waiting).await;
         assert!(matches!(result, Err(UploadError::Interrupted)), "{result:?}");
