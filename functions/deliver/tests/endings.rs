@@ -1,0 +1,270 @@
+//! `deliver` on every way a batch can end, with ports in memory.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use deliver::Deliver;
+use serde_json::{Value, json};
+use tandem_aws::lambda::{Function, invoke};
+use tandem_aws::telemetry::Metrics;
+use tandem_core::batch::{Attempt, BatchId, BatchRecord, BatchStatus, Ending};
+use tandem_core::event::Upload;
+use tandem_core::payload::{BatchInput, DeliverTask, MergeOutput, Outcome};
+use tandem_core::ports::{
+    Batches, Claim, Clock, Email, Mail, ObjectRef, Owner, Presign, ServiceError, TagObjects,
+};
+
+const REGION: &str = "us-east-1";
+
+/// Everything outside, in memory. Each call leaves its name in `calls`, so that a test can see the order.
+struct World {
+    record: Mutex<BatchRecord>,
+    calls: Mutex<Vec<&'static str>>,
+    mails: Mutex<Vec<Email>>,
+    fails: Option<&'static str>,
+}
+
+impl World {
+    fn new() -> Self {
+        let upload = Upload {
+            bucket: "b".into(),
+            key: "input/orders.csv".into(),
+            etag: "e".into(),
+            version_id: Some("v".into()),
+            size: 7,
+        };
+        let mut record = upload.first_claim("sales-orders", REGION, "2026-01-02T11:59:58.000Z");
+        record.status = BatchStatus::Running;
+        Self { record: Mutex::new(record), calls: Mutex::default(), mails: Mutex::default(), fails: None }
+    }
+
+    fn called(&self, name: &'static str) -> Result<(), ServiceError> {
+        self.calls.lock().unwrap().push(name);
+        if self.fails == Some(name) {
+            return Err(ServiceError::Unavailable { operation: name, message: "down".into(), source: "down".into() });
+        }
+        Ok(())
+    }
+
+    fn change(&self, owner: &Owner, allowed: impl Fn(BatchStatus) -> bool, to: impl FnOnce(&mut BatchRecord)) -> bool {
+        let mut record = self.record.lock().unwrap();
+        let held = record.attempt == owner.attempt && record.owner_region == owner.region && allowed(record.status);
+        if held {
+            to(&mut record);
+        }
+        held
+    }
+
+    fn status(&self) -> BatchStatus {
+        self.record.lock().unwrap().status
+    }
+
+    fn input(&self) -> BatchInput {
+        self.record.lock().unwrap().input()
+    }
+
+    fn calls(&self) -> Vec<&'static str> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    fn function(&self) -> Deliver<&Self, &Self, &Self, &Self, &Self> {
+        Deliver {
+            batches: self,
+            presign: self,
+            mail: self,
+            objects: self,
+            clock: self,
+            region: REGION.into(),
+            link_lifetime: Duration::from_secs(3600),
+        }
+    }
+
+    async fn runs(&self, task: Value) -> Result<Value, String> {
+        let answer = invoke(&self.function(), REGION, task).await.map_err(|failed| failed.error_type)?;
+        Ok(serde_json::to_value(answer).unwrap())
+    }
+}
+
+impl Batches for &World {
+    async fn claim(&self, _record: &BatchRecord) -> Result<Claim, ServiceError> {
+        panic!("deliver never claims")
+    }
+
+    async fn get(&self, _batch_id: &BatchId) -> Result<Option<BatchRecord>, ServiceError> {
+        Ok(Some(self.record.lock().unwrap().clone()))
+    }
+
+    async fn mark_running(&self, _: &Owner, _: &str, _: &str) -> Result<bool, ServiceError> {
+        panic!("deliver never starts")
+    }
+
+    async fn fence(&self, owner: &Owner, _now: &str) -> Result<bool, ServiceError> {
+        self.called("fence")?;
+        let open = |status: BatchStatus| !status.has_ended();
+        Ok(self.change(owner, open, |record| record.status = BatchStatus::Delivering))
+    }
+
+    async fn end(&self, owner: &Owner, ending: &Ending, _now: &str) -> Result<bool, ServiceError> {
+        self.called("end")?;
+        let fenced = |status| status == BatchStatus::Delivering;
+        Ok(self.change(owner, fenced, |record| match ending {
+            Ending::Delivered(_) => record.status = BatchStatus::Delivered,
+            Ending::Failed { reason, .. } => {
+                record.status = BatchStatus::Failed;
+                record.reason = Some(reason.clone());
+            }
+        }))
+    }
+
+    async fn interrupt(&self, owner: &Owner, _state: &str, reason: &str, _now: &str) -> Result<bool, ServiceError> {
+        self.called("interrupt")?;
+        let open = |status: BatchStatus| !status.has_ended();
+        Ok(self.change(owner, open, |record| record.reason = Some(reason.to_owned())))
+    }
+}
+
+impl Presign for &World {
+    async fn presign(&self, key: &str, version: Option<&str>, name: &str) -> Result<String, ServiceError> {
+        self.called("presign")?;
+        Ok(format!("https://example.com/{key}?version={}&name={name}", version.unwrap_or_default()))
+    }
+}
+
+impl Mail for &World {
+    async fn send(&self, email: &Email) -> Result<(), ServiceError> {
+        self.called("mail")?;
+        self.mails.lock().unwrap().push(email.clone());
+        Ok(())
+    }
+}
+
+impl TagObjects for &World {
+    async fn tag_status(&self, object: &ObjectRef, status: &str) -> Result<(), ServiceError> {
+        assert_eq!((object.version_id.as_deref(), status), (Some("v"), "delivered"));
+        self.called("tag")
+    }
+}
+
+impl Clock for &World {
+    fn now(&self) -> time::OffsetDateTime {
+        time::macros::datetime!(2026-01-02 12:00 UTC)
+    }
+}
+
+fn merged() -> MergeOutput {
+    MergeOutput {
+        output_key: "output/x/output.csv".into(),
+        output_version: Some("o1".into()),
+        rejects_key: "output/x/rejects.csv".into(),
+        rejects_version: Some("r1".into()),
+        rows_in: 10,
+        rows_out: 9,
+        rows_rejected: 1,
+        bytes_out: 99,
+        reasons: Vec::new(),
+    }
+}
+
+fn delivery(batch: &BatchInput) -> Value {
+    json!({"action": "deliver", "batch": batch, "merge": merged()})
+}
+
+fn failure(action: &str, batch: &BatchInput) -> Value {
+    let cause = json!({"errorType": "MissingColumn", "errorMessage": "The column \"uuid\" is missing."}).to_string();
+    let error = json!({"Error": "MissingColumn", "Cause": cause});
+    json!({"action": action, "batch": batch, "failed_state": "Split", "error": error})
+}
+
+#[tokio::test]
+async fn a_batch_is_fenced_before_its_owner_hears_of_it_and_ended_after() {
+    let world = World::new();
+    let answer = world.runs(delivery(&world.input())).await.unwrap();
+    assert_eq!(answer, json!({"outcome": "delivered"}));
+    assert_eq!(world.calls(), ["fence", "presign", "presign", "mail", "end", "tag"]);
+    assert_eq!(world.status(), BatchStatus::Delivered);
+    let mails = world.mails.lock().unwrap();
+    assert!(mails[0].text.contains("version=o1&name=orders-output.csv"), "{}", mails[0].text);
+    assert!(mails[0].text.contains("2026-01-02T13:00:00.000Z"), "{}", mails[0].text);
+}
+
+#[tokio::test]
+async fn a_superseded_attempt_tells_nobody_anything() {
+    for supersede in [
+        (|record: &mut BatchRecord| record.attempt = Attempt::new(2)) as fn(&mut BatchRecord),
+        |record| record.owner_region = "us-west-2".into(),
+        |record| record.status = BatchStatus::Delivered,
+        |record| record.status = BatchStatus::Failed,
+    ] {
+        let world = World::new();
+        let input = world.input();
+        supersede(&mut world.record.lock().unwrap());
+        for task in [delivery(&input), failure("fail", &input)] {
+            assert_eq!(world.runs(task).await.unwrap(), json!({"outcome": "superseded"}));
+        }
+        assert!(world.mails.lock().unwrap().is_empty());
+        assert_eq!(world.calls(), ["fence", "fence"]);
+    }
+}
+
+#[tokio::test]
+async fn delivering_twice_sends_one_mail() {
+    let world = World::new();
+    let task = delivery(&world.input());
+    world.runs(task.clone()).await.unwrap();
+    assert_eq!(world.runs(task).await.unwrap(), json!({"outcome": "superseded"}));
+    assert_eq!(world.mails.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_before_the_mail_leaves_the_batch_open_for_a_retry_by_the_same_attempt() {
+    for broken in ["fence", "presign", "mail"] {
+        let mut world = World::new();
+        world.fails = Some(broken);
+        let task = delivery(&world.input());
+        assert_eq!(world.runs(task.clone()).await, Err("ServiceUnavailable".into()), "{broken}");
+        assert!(!world.status().has_ended() && world.mails.lock().unwrap().is_empty());
+        world.fails = None;
+        assert_eq!(world.runs(task).await.unwrap(), json!({"outcome": "delivered"}));
+        assert_eq!(world.mails.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_input_that_cannot_be_tagged_is_delivered_all_the_same() {
+    let mut world = World::new();
+    world.fails = Some("tag");
+    assert_eq!(world.runs(delivery(&world.input())).await.unwrap(), json!({"outcome": "delivered"}));
+    assert_eq!(world.status(), BatchStatus::Delivered);
+}
+
+#[tokio::test]
+async fn the_owner_of_a_faulty_file_is_told_why() {
+    let world = World::new();
+    assert_eq!(world.runs(failure("fail", &world.input())).await.unwrap(), json!({"outcome": "failed"}));
+    assert_eq!(world.status(), BatchStatus::Failed);
+    assert_eq!(world.record.lock().unwrap().reason.as_deref(), Some("The column \"uuid\" is missing."));
+    assert!(world.mails.lock().unwrap()[0].text.contains("The column \"uuid\" is missing."));
+}
+
+#[tokio::test]
+async fn an_interruption_is_noted_and_the_batch_stays_open() {
+    let world = World::new();
+    assert_eq!(world.runs(failure("interrupt", &world.input())).await.unwrap(), json!({"outcome": "interrupted"}));
+    assert!(!world.status().has_ended());
+    assert_eq!(world.calls(), ["interrupt"]);
+    assert!(world.record.lock().unwrap().reason.as_deref().unwrap().contains("MissingColumn"));
+}
+
+#[tokio::test]
+async fn a_delivery_is_measured_in_rows_bytes_and_seconds_end_to_end() {
+    let world = World::new();
+    let mut metrics = Metrics::begin("deliver", REGION);
+    let task: DeliverTask = serde_json::from_value(delivery(&world.input())).unwrap();
+    let answer = world.function().handle(task, &mut metrics).await.unwrap();
+    assert_eq!(answer.outcome, Outcome::Delivered);
+    let values = ["RowsIn", "RowsOut", "RowsRejected", "BytesOut", "BatchesDelivered", "EndToEndSeconds"]
+        .map(|name| metrics.value(name));
+    assert_eq!(values, [10.0, 9.0, 1.0, 99.0, 1.0, 2.0].map(Some));
+}
