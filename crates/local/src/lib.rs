@@ -1,1 +1,27 @@
-//! x
+//! Two Regions on one machine.
+//!
+//! The cloud is an emulator, a Python program in an environment of its own; in front of it stands the [`edge`], which every
+//! call passes; beside it the [`dns`] names the active Region. [`deploy`] brings the deployed artefacts in as a user would,
+//! and [`supervisor`] starts and ends it all. Files are under `.tandem/`, sockets on 127.0.0.1.
+
+pub mod admin;
+pub mod deploy;
+pub mod dns;
+pub mod edge;
+mod emulator;
+mod json_http;
+mod mailbox;
+mod options;
+mod process;
+mod progress;
+mod python;
+mod state;
+pub mod supervisor;
+mod xml;
+
+pub use mailbox::{Email, mailbox};
+pub use options::{Options, Paths};
+pub use process::ProcessId;
+pub use progress::{Progress, Stage, StageProgress};
+pub use state::{LocalState, Mrap};
+pub use supervisor::{LocalStatus, Started, down, serve, serve_arguments, status, up_detached, up_foreground};

@@ -1,0 +1,90 @@
+//! To the emulator and back.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Response, StatusCode};
+use http_body_util::{BodyExt, Limited};
+
+use super::request::{Facts, query_value};
+use super::route::Location;
+use super::upstream::OwnRequest;
+use super::{Edge, answer, strong};
+
+/// Forwards a request and gives its answer; the bodies stream.
+pub async fn forward(
+    edge: &Arc<Edge>,
+    facts: &Facts,
+    place: Option<&Location>,
+    parts: Parts,
+    body: Body,
+) -> Response<Body> {
+    if facts.service == "dynamodb" && strong::is_write(&facts.operation) {
+        return forward_write(edge, parts, body).await;
+    }
+    let translated = place.and_then(|place| foreign_version(edge, facts, place, &parts));
+    let method = parts.method.clone();
+    let response = pass(edge, &facts.service, parts, body).await;
+    match translated {
+        // The emulator looks a version up only after it has let the caller through, so "not found" is also "allowed".
+        Some(translated) if response.status() == StatusCode::NOT_FOUND => {
+            read_version(edge, method, &translated).await.unwrap_or(response)
+        }
+        _ => response,
+    }
+}
+
+async fn pass(edge: &Edge, service: &str, parts: Parts, body: Body) -> Response<Body> {
+    edge.upstream.pass(parts, body).await.unwrap_or_else(|error| {
+        tracing::warn!("the emulator broke off: {error:#}");
+        answer::error(service, StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the emulator broke off")
+    })
+}
+
+/// A write to a table waits for its turn.
+async fn forward_write(edge: &Arc<Edge>, parts: Parts, body: Body) -> Response<Body> {
+    let Ok(body) = Limited::new(body, strong::LARGEST_WRITE).collect().await else {
+        return answer::error("dynamodb", StatusCode::BAD_REQUEST, "SerializationException", "the request is too long");
+    };
+    let body: Bytes = body.to_bytes();
+    let edge = Arc::clone(edge);
+    // A task of its own: a caller that gives up must not give its turn away while the emulator is still writing.
+    let write = tokio::spawn(async move {
+        let _turn = edge.strong.turn(&body).await;
+        pass(&edge, "dynamodb", parts, Body::from(body)).await
+    });
+    write.await.unwrap_or_else(|error| {
+        answer::error("dynamodb", StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string())
+    })
+}
+
+/// A version of the other bucket, with what it is called here.
+struct Translated {
+    region: String,
+    path: String,
+    asked: String,
+}
+
+fn foreign_version(edge: &Edge, facts: &Facts, place: &Location, parts: &Parts) -> Option<Translated> {
+    if !matches!(facts.operation.as_str(), "GetObject" | "HeadObject") {
+        return None;
+    }
+    let query = parts.uri.query()?;
+    let asked = query_value(query, "versionId")?.to_owned();
+    let here = edge.versions.in_bucket(&place.bucket, &place.key, &asked)?;
+    let mut path = format!("/{}/{}?versionId={here}", place.bucket, place.key);
+    for pair in query.split('&').filter(|pair| pair.starts_with("response-")) {
+        path.push('&');
+        path.push_str(pair);
+    }
+    Some(Translated { region: place.region.clone()?, path, asked })
+}
+
+async fn read_version(edge: &Edge, method: http::Method, translated: &Translated) -> Option<Response<Body>> {
+    let Translated { region, path, asked } = translated;
+    let request = OwnRequest { method, service: "s3", region, path, headers: &[], body: Bytes::new() };
+    let mut response = edge.upstream.open(request).await.ok()?;
+    response.headers_mut().insert("x-amz-version-id", HeaderValue::from_str(asked).ok()?);
+    Some(response)
+}

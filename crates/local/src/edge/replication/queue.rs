@@ -1,0 +1,283 @@
+//! The waiting changes: in order per key, a set time late, held while paused.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::{Change, FailedChange, PendingChange, ReplicationSettings, ReplicationStatus, readable};
+
+/// How many keys' changes are made at once.
+const LANES: usize = 4;
+
+/// How often a change is tried before it is given up.
+const ATTEMPTS: u32 = 5;
+
+/// How many given-up changes are remembered.
+const REMEMBERED_FAILURES: usize = 100;
+
+/// What came of making a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is made, or there is nothing left to make.
+    Done,
+    /// It may work later.
+    Retry(String),
+    /// It never will.
+    Never(String),
+}
+
+/// Makes a change in the other bucket. Making one again must be harmless.
+pub trait Apply: Send + Sync + 'static {
+    /// Makes it.
+    fn apply(&self, change: &Change) -> impl Future<Output = Outcome> + Send;
+}
+
+/// The queue and its workers.
+pub struct Replicator {
+    lanes: Vec<Lane>,
+    settings: watch::Sender<Settings>,
+    replicated: AtomicU64,
+    failed: Mutex<VecDeque<FailedChange>>,
+}
+
+#[derive(Clone, Copy)]
+struct Settings {
+    lag: Duration,
+    paused: bool,
+}
+
+/// The changes of the keys that fall into it, oldest first. One worker takes them one by one, so a key's stay in order.
+#[derive(Default)]
+struct Lane {
+    waiting: Mutex<VecDeque<(Instant, Change)>>,
+    arrived: Notify,
+}
+
+impl Lane {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<(Instant, Change)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Replicator {
+    /// Starts the workers, which end with the runtime.
+    pub fn start<A: Apply>(lag: Duration, apply: A) -> Arc<Self> {
+        let replicator = Arc::new(Self {
+            lanes: (0..LANES).map(|_| Lane::default()).collect(),
+            settings: watch::Sender::new(Settings { lag, paused: false }),
+            replicated: AtomicU64::new(0),
+            failed: Mutex::default(),
+        });
+        let apply = Arc::new(apply);
+        for lane in 0..LANES {
+            tokio::spawn(work(Arc::clone(&replicator), lane, Arc::clone(&apply)));
+        }
+        replicator
+    }
+
+    /// Queues a change.
+    pub fn accept(&self, change: Change) {
+        let mut hasher = DefaultHasher::new();
+        // By key alone: changes of one key in both buckets are made one after the other too.
+        change.key.hash(&mut hasher);
+        let lane = &self.lanes[usize::try_from(hasher.finish() % LANES as u64).unwrap_or_default()];
+        lane.waiting().push_back((Instant::now(), change));
+        lane.arrived.notify_one();
+    }
+
+    /// Sets what is given; the rest stays. Changes that already wait follow the new settings.
+    pub fn set(&self, settings: ReplicationSettings) {
+        self.settings.send_modify(|current| {
+            let lag = settings.lag_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            current.lag = lag.unwrap_or(current.lag);
+            current.paused = settings.paused.unwrap_or(current.paused);
+        });
+    }
+
+    /// How replication stands.
+    #[must_use]
+    pub fn status(&self) -> ReplicationStatus {
+        let settings = *self.settings.borrow();
+        let mut pending: Vec<(Instant, Change)> = self.lanes.iter().flat_map(|lane| lane.waiting().clone()).collect();
+        pending.sort_by_key(|(accepted, _)| *accepted);
+        ReplicationStatus {
+            lag_seconds: settings.lag.as_secs_f64(),
+            paused: settings.paused,
+            pending: pending.into_iter().map(|(accepted, change)| pending_change(accepted, change)).collect(),
+            replicated: self.replicated.load(Ordering::Relaxed),
+            failed: self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect(),
+        }
+    }
+
+    fn give_up(&self, change: &Change, reason: String) {
+        tracing::error!(bucket = change.bucket, key = change.key, reason, "replication given up");
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed.len() == REMEMBERED_FAILURES {
+            failed.pop_front();
+        }
+        failed.push_back(FailedChange { bucket: change.bucket.clone(), key: readable(&change.key), reason });
+    }
+}
+
+fn pending_change(accepted: Instant, change: Change) -> PendingChange {
+    PendingChange {
+        change: change.kind.name().to_owned(),
+        key: readable(&change.key),
+        bucket: change.bucket,
+        age_seconds: accepted.elapsed().as_secs_f64(),
+    }
+}
+
+/// Makes a lane's changes, one after the other, for ever.
+async fn work<A: Apply>(replicator: Arc<Replicator>, lane: usize, apply: Arc<A>) {
+    let lane = &replicator.lanes[lane];
+    loop {
+        let first = lane.waiting().front().cloned();
+        let Some((accepted, change)) = first else {
+            lane.arrived.notified().await;
+            continue;
+        };
+        wait_until_due(&replicator, accepted).await;
+        make(&replicator, &*apply, &change).await;
+        // Only now, so that a change which is being made still counts as pending.
+        lane.waiting().pop_front();
+    }
+}
+
+/// Waits until the lag has passed and replication is not paused, whatever the settings become meanwhile.
+async fn wait_until_due(replicator: &Replicator, accepted: Instant) {
+    let mut settings = replicator.settings.subscribe();
+    loop {
+        let Settings { lag, paused } = *settings.borrow_and_update();
+        let due = accepted + lag;
+        if paused {
+            let _sender_lives_as_long = settings.changed().await;
+        } else if due > Instant::now() {
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => {}
+                _ = settings.changed() => {}
+            }
+        } else {
+            return;
+        }
+    }
+}
+
+/// Makes one change, trying again while that may help.
+async fn make<A: Apply>(replicator: &Replicator, apply: &A, change: &Change) {
+    for attempt in 1..=ATTEMPTS {
+        match apply.apply(change).await {
+            Outcome::Done => {
+                replicator.replicated.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            Outcome::Never(reason) => return replicator.give_up(change, reason),
+            Outcome::Retry(reason) if attempt == ATTEMPTS => return replicator.give_up(change, reason),
+            Outcome::Retry(reason) => {
+                tracing::warn!(bucket = change.bucket, key = change.key, attempt, reason, "replication is tried again");
+                tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::ChangeKind;
+    use super::*;
+    use tokio::sync::mpsc;
+
+    /// Hands on what it is told to make; fails the first tries of each change as often as told.
+    struct Recorder {
+        made: mpsc::UnboundedSender<Change>,
+        failures: Mutex<u32>,
+        outcome: Outcome,
+    }
+
+    impl Apply for Recorder {
+        async fn apply(&self, change: &Change) -> Outcome {
+            {
+                let mut failures = self.failures.lock().unwrap();
+                if *failures > 0 {
+                    *failures -= 1;
+                    return self.outcome.clone();
+                }
+            }
+            self.made.send(change.clone()).unwrap();
+            Outcome::Done
+        }
+    }
+
+    fn replicator(failures: u32, outcome: Outcome) -> (Arc<Replicator>, mpsc::UnboundedReceiver<Change>) {
+        let (made, receiver) = mpsc::unbounded_channel();
+        let recorder = Recorder { made, failures: Mutex::new(failures), outcome };
+        (Replicator::start(Duration::from_secs(1), recorder), receiver)
+    }
+
+    fn change(key: &str, version: usize) -> Change {
+        let kind = ChangeKind::Written { version: Some(version.to_string()), etag: None };
+        Change { bucket: "b".to_owned(), key: key.to_owned(), kind }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_changes_of_each_key_are_made_in_their_order() {
+        let (replicator, mut made) = replicator(3, Outcome::Retry("busy".to_owned()));
+        let keys = ["a", "b", "c", "d", "e", "f"];
+        for version in 0..20 {
+            for key in keys {
+                replicator.accept(change(key, version));
+            }
+        }
+        let mut seen = Vec::new();
+        for _ in 0..keys.len() * 20 {
+            seen.push(made.recv().await.unwrap());
+        }
+        for key in keys {
+            let of_key: Vec<_> = seen.iter().filter(|change| change.key == key).cloned().collect();
+            assert_eq!(of_key, (0..20).map(|version| change(key, version)).collect::<Vec<_>>());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_what_waits_and_drains_it_later() {
+        let (replicator, mut made) = replicator(0, Outcome::Done);
+        replicator.set(ReplicationSettings { paused: Some(true), lag_seconds: None });
+        replicator.set(ReplicationSettings { paused: Some(true), lag_seconds: None });
+        replicator.accept(change("a%20b", 1));
+        tokio::time::sleep(Duration::from_secs(3600)).await;
+        assert!(made.try_recv().is_err());
+        let status = replicator.status();
+        assert_eq!((status.paused, status.pending.len()), (true, 1));
+        assert_eq!(status.pending[0].key, "a b");
+        replicator.set(ReplicationSettings { paused: Some(false), lag_seconds: None });
+        assert_eq!(made.recv().await.unwrap(), change("a%20b", 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_waits_follows_a_new_lag() {
+        let (replicator, mut made) = replicator(0, Outcome::Done);
+        replicator.set(ReplicationSettings { lag_seconds: Some(1e6), paused: None });
+        replicator.accept(change("a", 1));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(made.try_recv().is_err());
+        replicator.set(ReplicationSettings { lag_seconds: Some(0.0), paused: None });
+        assert_eq!(made.recv().await.unwrap(), change("a", 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_can_not_be_made_is_given_up_and_named() {
+        let (replicator, mut made) = replicator(ATTEMPTS, Outcome::Retry("away".to_owned()));
+        replicator.accept(change("a", 1));
+        replicator.accept(change("a", 2));
+        assert_eq!(made.recv().await.unwrap(), change("a", 2));
+        let failed = replicator.status().failed;
+        assert_eq!((failed.len(), failed[0].reason.as_str()), (1, "away"));
+    }
+}

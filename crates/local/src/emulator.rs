@@ -1,0 +1,137 @@
+//! The emulator's process: started with a clean environment, waited for, ended with the functions that it runs.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::process::{Child, Command};
+
+use crate::json_http;
+use crate::options::{Options, Paths};
+use crate::process::ProcessId;
+
+/// How long it may take to answer; it usually takes well under a second.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long it may take to end before it is forced to.
+pub const END_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A running emulator.
+pub struct Emulator {
+    child: Child,
+    /// Its process.
+    pub process: ProcessId,
+}
+
+impl Emulator {
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// Its port is taken, or it ended, or it didn't answer in time; the message has the log's last lines.
+    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+        let port = options.emulator_port;
+        TcpListener::bind(("127.0.0.1", port))
+            .with_context(|| format!("port {port} (emulator) is taken: choose another with --emulator-port"))?;
+        let paths = options.paths();
+        let log = paths.emulator_log();
+        let mut child = spawn(options, &paths).context("the emulator can't be started")?;
+        let process = child.id().and_then(ProcessId::of);
+        let url = format!("http://127.0.0.1:{port}/_ministack/health");
+        let answers = async {
+            while json_http::get::<serde_json::Value>(&url).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
+            ended = child.wait() => bail!("the emulator ended at once ({}){}", ended?, last_lines(&log)),
+            answered = tokio::time::timeout(PATIENCE, answers) => if answered.is_err() {
+                if let Some(process) = process {
+                    process.end_group(END_PATIENCE).await;
+                }
+                bail!("the emulator does not answer after {PATIENCE:?}{}", last_lines(&log));
+            },
+        }
+        let process = process.context("the emulator ended while it was being started")?;
+        Ok(Self { child, process })
+    }
+
+    /// Waits until it ends, which it should not.
+    pub async fn ended(&mut self) -> anyhow::Error {
+        let status = self.child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
+        anyhow::anyhow!("the emulator ended unexpectedly ({status})")
+    }
+
+    /// Ends it and the functions that it runs.
+    pub async fn end(mut self) {
+        self.process.end_group(END_PATIENCE).await;
+        let _ended = self.child.wait().await;
+    }
+}
+
+fn spawn(options: &Options, paths: &Paths) -> anyhow::Result<Child> {
+    let run = paths.run();
+    let scratch = run.join("tmp");
+    std::fs::create_dir_all(&scratch)?;
+    let log = File::create(paths.emulator_log())?;
+    let mut command = Command::new(paths.venv_program("python"));
+    clean(&mut command, options);
+    Ok(command
+        .args(["-m", "ministack"])
+        .current_dir(&run)
+        .env("AUTH", "true")
+        .env("BIND_HOST", "127.0.0.1")
+        .env("GATEWAY_PORT", options.emulator_port.to_string())
+        .env("MINISTACK_ACCOUNT_ID", &options.account)
+        // Its own location: what an access point takes to be nearest.
+        .env("MINISTACK_REGION", options.primary())
+        .env("LAMBDA_EXECUTOR", "local")
+        // Handed to every function: their calls pass the edge.
+        .env("AWS_ENDPOINT_URL", options.endpoint())
+        .env("TANDEM_DNS_SERVER", format!("127.0.0.1:{}", options.dns_port))
+        .env("TMPDIR", &scratch)
+        .env("STATE_DIR", run.join("state"))
+        .env("S3_DATA_DIR", run.join("s3"))
+        // These two would listen on all addresses, and neither is needed.
+        .env("IOT_MTLS_ENABLED", "0")
+        .env("SFTP_ENABLED", "0")
+        // It ends containers that it takes for its own; there is nothing of ours in Docker.
+        .env("DOCKER_HOST", format!("unix://{}", run.join("no-docker.sock").display()))
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        // A group of its own, with its functions: Ctrl-C is the supervisor's to answer, in its order.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?)
+}
+
+/// Takes the user's AWS settings out of a command's environment and puts the local account's in.
+pub fn clean(command: &mut Command, options: &Options) {
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("AWS_") || text.starts_with("TANDEM_") || text.starts_with("MINISTACK_") {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .env("AWS_ACCESS_KEY_ID", &options.account)
+        .env("AWS_SECRET_ACCESS_KEY", "local")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/dev/null")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+        // A proxy would never find 127.0.0.1.
+        .env("NO_PROXY", "127.0.0.1,localhost")
+        .env("no_proxy", "127.0.0.1,localhost");
+}
+
+/// The end of a log, for a message; says where the rest is.
+pub fn last_lines(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    let tail = lines[lines.len().saturating_sub(12)..].join("\n  ");
+    format!("; its log is {}, and ends with:\n  {tail}", log.display())
+}

@@ -1,0 +1,296 @@
+//! Starts and ends the local Regions: one process that is the edge and the DNS answers, and the emulator under it.
+//!
+//! That process holds a lock for as long as it lives, so there is never a second one for a project; `local.json` says
+//! which it is. It runs in the foreground, or detached as the hidden command `local serve`.
+
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::{Admin, EdgeStatus};
+use crate::deploy;
+use crate::dns::Dns;
+use crate::edge::Edge;
+use crate::emulator::{self, Emulator};
+use crate::json_http;
+use crate::options::{Options, Paths};
+use crate::process::ProcessId;
+use crate::progress::{Progress, Stage, step};
+use crate::python;
+use crate::state::LocalState;
+
+/// How long the supervising process may take to end, its emulator and all.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a start came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Started {
+    /// It runs now.
+    Now(Box<LocalState>),
+    /// It ran already, or is just being started by another command (then [`LocalState::ready`] is false).
+    Already(Box<LocalState>),
+}
+
+/// What runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LocalStatus {
+    /// Whether the Regions run: the supervising process lives.
+    pub running: bool,
+    /// Whether all of it answers and the deployment is complete.
+    pub healthy: bool,
+    /// Whether the edge answers, and how it stands.
+    pub edge: Option<EdgeStatus>,
+    /// Whether the emulator answers.
+    pub emulator_healthy: bool,
+    /// What was written down; absent if nothing runs.
+    pub state: Option<LocalState>,
+}
+
+/// Runs the Regions until Ctrl-C or SIGTERM, and takes them down. `on_ready` is called once they can be used.
+///
+/// # Errors
+/// They can't be started, or the emulator ended; the message says what to do or where to look.
+pub async fn up_foreground(
+    options: &Options,
+    progress: &dyn Progress,
+    on_ready: impl FnOnce(&LocalState),
+) -> anyhow::Result<Option<Started>> {
+    let Some(lock) = lock(&options.paths())? else { return already(options).map(Some) };
+    run(options, progress, on_ready, lock).await.map(|()| None)
+}
+
+/// Starts the Regions in a process of their own and waits until they can be used.
+///
+/// That process is this very program, called with [`serve_arguments`], and must then call [`serve`].
+///
+/// # Errors
+/// They can't be started; the message has the end of the log.
+pub async fn up_detached(options: &Options, progress: &dyn Progress) -> anyhow::Result<Started> {
+    let paths = options.paths();
+    match lock(&paths)? {
+        Some(free) => drop(free),
+        None => return already(options),
+    }
+    std::fs::write(paths.stages(), "")?;
+    let log = File::create(paths.edge_log())?;
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(serve_arguments(options)?)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()?;
+    let pid = child.id();
+    let mut reported = 0;
+    loop {
+        let ended = child.try_wait()?;
+        reported += report_stages(&paths, reported, progress);
+        if let Some(status) = ended {
+            bail!("the local Regions could not be started ({status}){}", emulator::last_lines(&paths.edge_log()));
+        }
+        match LocalState::load(&options.root) {
+            Some(state) if state.ready && Some(state.edge.pid) == pid => return Ok(Started::Now(Box::new(state))),
+            _ => tokio::time::sleep(Duration::from_millis(25)).await,
+        }
+    }
+}
+
+/// The arguments with which this program is called to run the Regions detached; the last one is for [`serve`].
+///
+/// # Errors
+/// The project's root is no text.
+pub fn serve_arguments(options: &Options) -> anyhow::Result<[OsString; 3]> {
+    Ok(["local".into(), "serve".into(), serde_json::to_string(options)?.into()])
+}
+
+/// Runs the Regions detached: the body of the hidden command `local serve <options as JSON>`.
+///
+/// # Errors
+/// As [`up_foreground`]; printed, they end up in the log.
+pub async fn serve(options: &str) -> anyhow::Result<()> {
+    // A session of its own: the terminal's end must not be the Regions' end.
+    let _already_a_leader = rustix::process::setsid();
+    let _set_by_the_caller = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).try_init();
+    let options: Options = serde_json::from_str(options).context("the options of `local serve` can't be read")?;
+    let paths = options.paths();
+    let lock = lock(&paths)?.context("the local Regions run already")?;
+    let stages = File::options().append(true).create(true).open(paths.stages())?;
+    run(&options, &move |stage: Stage| write_stage(&stages, &stage), |_| {}, lock).await
+}
+
+/// Ends the Regions of the project at `root`, exactly the processes that were started for it. Gives whether there were any.
+///
+/// # Errors
+/// `local.json` can't be removed.
+pub async fn down(root: &Path) -> anyhow::Result<bool> {
+    let Some(state) = LocalState::load(root) else { return Ok(false) };
+    let was_running = state.edge.is_alive() || state.emulator.as_ref().is_some_and(ProcessId::is_alive);
+    state.edge.end(END_PATIENCE).await;
+    // Usually gone with its supervisor; not if that was killed.
+    if let Some(emulator) = &state.emulator {
+        emulator.end_group(emulator::END_PATIENCE).await;
+    }
+    remove_state(&Paths::of(root))?;
+    Ok(was_running)
+}
+
+/// What runs for the project at `root`. Cleans up after processes that are all gone.
+///
+/// # Errors
+/// A stale `local.json` can't be removed.
+pub async fn status(root: &Path) -> anyhow::Result<LocalStatus> {
+    let nothing = LocalStatus { running: false, healthy: false, edge: None, emulator_healthy: false, state: None };
+    let Some(state) = LocalState::load(root) else { return Ok(nothing) };
+    let emulator_alive = state.emulator.as_ref().is_some_and(ProcessId::is_alive);
+    if !state.is_alive() && !emulator_alive {
+        remove_state(&Paths::of(root))?;
+        return Ok(nothing);
+    }
+    let health = format!("http://127.0.0.1:{}/_ministack/health", state.options.emulator_port);
+    let soon = |work| tokio::time::timeout(Duration::from_secs(5), work);
+    let emulator_healthy =
+        emulator_alive && matches!(soon(json_http::get::<serde_json::Value>(&health)).await, Ok(Ok(_)));
+    let edge =
+        tokio::time::timeout(Duration::from_secs(5), Admin::new(&state).status()).await.ok().and_then(Result::ok);
+    Ok(LocalStatus {
+        running: state.is_alive(),
+        healthy: state.is_alive() && state.ready && emulator_healthy && edge.is_some(),
+        edge,
+        emulator_healthy,
+        state: Some(state),
+    })
+}
+
+/// From the lock to the last process's end.
+async fn run(
+    options: &Options,
+    progress: &dyn Progress,
+    on_ready: impl FnOnce(&LocalState),
+    lock: File,
+) -> anyhow::Result<()> {
+    // What a killed predecessor left behind; we hold the lock, so it is nobody else's.
+    down(&options.root).await?;
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = signal(SignalKind::hangup())?;
+    let mut emulator = None;
+    let result = tokio::select! {
+        result = bring_up(options, progress, on_ready, &mut emulator) => result,
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        _ = hangup.recv() => Ok(()),
+    };
+    if let Some(emulator) = emulator {
+        emulator.end().await;
+    }
+    remove_state(&options.paths())?;
+    drop(lock);
+    result
+}
+
+/// Starts everything, and then watches until something ends that should not. The emulator is handed out so that it can be
+/// ended whatever happens here.
+async fn bring_up(
+    options: &Options,
+    progress: &dyn Progress,
+    on_ready: impl FnOnce(&LocalState),
+    emulator: &mut Option<Emulator>,
+) -> anyhow::Result<()> {
+    let paths = options.paths();
+    deploy::check_artefacts(options)?;
+    let port = options.edge_port;
+    let listener = TcpListener::bind(("127.0.0.1", port))
+        .await
+        .with_context(|| format!("port {port} (edge) is taken: choose another with --edge-port"))?;
+    step(progress, "Python environment", python::ensure(&paths)).await?;
+    empty(&paths.run())?;
+    let me = ProcessId::of(std::process::id()).context("this process can't find itself")?;
+    let mut state = LocalState::starting(options, me);
+    state.save()?;
+
+    let edge = Edge::new(options)?;
+    let text = {
+        let edge = Arc::clone(&edge);
+        Arc::new(move || edge.active())
+    };
+    let dns = Dns::bind(options.dns_port, &options.active_record(), text).await?;
+    let running = emulator.insert(step(progress, "emulator", Emulator::start(options)).await?);
+    state.emulator = Some(running.process.clone());
+    state.save()?;
+    let deployed = async {
+        let deployed = deploy::deploy(options, &edge, progress).await?;
+        state.mrap = Some(deployed.mrap);
+        state.outputs = deployed.outputs;
+        state.ready = true;
+        state.save()?;
+        on_ready(&state);
+        std::future::pending::<anyhow::Result<()>>().await
+    };
+    tokio::select! {
+        result = Arc::clone(&edge).serve(listener) => result,
+        () = dns.serve() => bail!("the DNS answers ended"),
+        error = running.ended() => Err(error.context(format!("see {}", paths.emulator_log().display()))),
+        result = deployed => result,
+    }
+}
+
+/// Takes the project's lock; `None` if another process holds it.
+fn lock(paths: &Paths) -> anyhow::Result<Option<File>> {
+    std::fs::create_dir_all(paths.logs()).with_context(|| format!("can't write to {}", paths.home().display()))?;
+    let file = File::options().create(true).append(true).open(paths.lock())?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error).context("the local Regions' lock can't be taken"),
+    }
+}
+
+fn already(options: &Options) -> anyhow::Result<Started> {
+    let state =
+        LocalState::load(&options.root).context("the local Regions are just being started or ended: try again")?;
+    Ok(Started::Already(Box::new(state)))
+}
+
+fn remove_state(paths: &Paths) -> anyhow::Result<()> {
+    match std::fs::remove_file(paths.state()) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("local.json can't be removed"),
+        _ => Ok(()),
+    }
+}
+
+/// Scratch space starts empty: whatever a killed predecessor left there is of no use.
+fn empty(folder: &Path) -> anyhow::Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    Ok(std::fs::create_dir_all(folder)?)
+}
+
+fn write_stage(mut stages: &File, stage: &Stage) {
+    use std::io::Write;
+    if let Ok(mut line) = serde_json::to_vec(stage) {
+        line.push(b'\n');
+        // Only a picture for whoever waits; the start doesn't depend on it.
+        let _drawn_later = stages.write_all(&line);
+    }
+}
+
+/// Reports the stages from a position in their file on; gives how far it came.
+fn report_stages(paths: &Paths, from: usize, progress: &dyn Progress) -> usize {
+    let text = std::fs::read(paths.stages()).unwrap_or_default();
+    let new = text.get(from..).unwrap_or_default();
+    let complete = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    for line in new[..complete].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        if let Ok(stage) = serde_json::from_slice(line) {
+            progress.stage(stage);
+        }
+    }
+    complete
+}
