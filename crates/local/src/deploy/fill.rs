@@ -1,7 +1,6 @@
 //! What a deployment needs beside its stacks: what the emulator's CloudFormation leaves out, and what an operator has done
 //! once and for all before.
 
-use axum::body::Bytes;
 use axum::http::Method;
 use serde_json::{Value, json};
 
@@ -35,8 +34,16 @@ pub async fn replicate_tables(upstream: &Upstream, region: &str, tables: &[Globa
 /// The emulator refuses.
 pub async fn create_bucket(upstream: &Upstream, region: &str, bucket: &str) -> anyhow::Result<()> {
     let path = format!("/{bucket}");
+    // S3 wants to be told the Region, except for its first one.
+    let body = match region {
+        "us-east-1" => String::new(),
+        _ => format!(
+            "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        ),
+    };
     let request =
-        OwnRequest { method: Method::PUT, service: "s3", region, path: &path, headers: &[], body: Bytes::new() };
+        OwnRequest { method: Method::PUT, service: "s3", region, path: &path, headers: &[], body: body.into() };
     accept(&upstream.call(request).await?, "BucketAlreadyOwnedByYou")
 }
 

@@ -79,10 +79,14 @@ impl Deployment<'_> {
             tokio::try_join!(self.storage(primary, &[]), self.storage(standby, &[]))?;
             self.state().await
         };
-        let (packaged, state, ()) = tokio::try_join!(self.package(), before_batch, self.identities())?;
+        let (package, package_standby) = (self.package(primary), self.package(standby));
+        let (packaged, packaged_standby, state, ()) =
+            tokio::try_join!(package, package_standby, before_batch, self.identities())?;
         let mrap_arn = output(&state, "MrapArn")?;
-        let (first, second) =
-            tokio::try_join!(self.batch(primary, &packaged, mrap_arn), self.batch(standby, &packaged, mrap_arn),)?;
+        let (first, second) = tokio::try_join!(
+            self.batch(primary, &packaged, mrap_arn),
+            self.batch(standby, &packaged_standby, mrap_arn),
+        )?;
         let links = |batch: &Outputs, peer: &str| -> anyhow::Result<[(&str, String); 2]> {
             let bucket = self.options.bucket(peer);
             let intake = output(batch, "IntakeFunctionArn")?.to_owned();
@@ -144,14 +148,14 @@ impl Deployment<'_> {
         self.stack_step("batch", region, "batch", packaged.to_owned(), &parameters).await
     }
 
-    /// Uploads the artefacts once; the emulator lets both Regions read them.
-    async fn package(&self) -> anyhow::Result<PathBuf> {
-        let bucket = self.artefact_bucket();
-        fill::create_bucket(&self.edge.upstream, self.options.primary(), &bucket).await?;
-        let packaged = self.options.paths().run().join("batch.packaged.yaml");
+    /// Uploads the artefacts: CloudFormation takes them from a bucket of the stack's own Region only.
+    async fn package(&self, region: &str) -> anyhow::Result<PathBuf> {
+        let bucket = self.artefact_bucket(region);
+        fill::create_bucket(&self.edge.upstream, region, &bucket).await?;
+        let packaged = self.options.paths().run().join(format!("batch.{region}.yaml"));
         let template = self.options.paths().template("batch");
-        let package = self.aws.package(self.options.primary(), &template, &bucket, &packaged);
-        step(self.progress, "package", package).await?;
+        let package = self.aws.package(region, &template, &bucket, &packaged);
+        step(self.progress, &format!("package {region}"), package).await?;
         Ok(packaged)
     }
 
@@ -172,7 +176,7 @@ impl Deployment<'_> {
         parameters: &[(&str, String)],
     ) -> anyhow::Result<Outputs> {
         let stack = self.stack(stack);
-        let bucket = self.artefact_bucket();
+        let bucket = self.artefact_bucket(region);
         let work = async {
             self.aws.deploy(region, &stack, &template, &bucket, parameters).await?;
             outputs::read(&self.edge.upstream, region, &stack).await
@@ -184,8 +188,8 @@ impl Deployment<'_> {
         format!("tandem-{}-{name}", self.options.suffix)
     }
 
-    fn artefact_bucket(&self) -> String {
-        format!("tandem-{}-{}-artefacts", self.options.suffix, self.options.account)
+    fn artefact_bucket(&self, region: &str) -> String {
+        format!("{}-artefacts", self.options.bucket(region))
     }
 }
 
