@@ -1,2 +1,179 @@
-//! x
-fn main() {}
+//! The `tandem` command: one for the local Regions and for AWS alike.
+
+mod deployment;
+mod emails;
+mod exit;
+mod fetch;
+mod generate;
+mod links;
+mod local;
+mod put;
+mod reference;
+mod stack;
+mod status;
+mod terminal;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::deployment::Which;
+use crate::exit::{Interrupted, interruption, status_of};
+
+/// Tandem: CSV files in, validated and enriched results out, on two AWS Regions.
+#[derive(Debug, Parser)]
+#[command(version, after_help = exit::HELP)]
+struct Cli {
+    #[command(flatten)]
+    which: Which,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the two Regions on this machine
+    #[command(subcommand)]
+    Local(local::LocalCommand),
+    /// Upload a file through the multi-Region endpoint, and wait for its result if asked to
+    #[command(after_help = PUT_HELP)]
+    Put(put::PutArgs),
+    /// Show how a batch stands, or the batches that are open or changed last
+    #[command(after_help = "\
+Examples:
+  tandem status                 the latest batches
+  tandem status 3f2a            the batch whose id begins like this
+  tandem status 3f2a --json     all that is known of it")]
+    Status(status::StatusArgs),
+    /// Download a batch's output.csv and rejects.csv by following its links
+    #[command(after_help = "\
+Examples:
+  tandem fetch 3f2a
+  tandem fetch 3f2a --output-dir results --force")]
+    Fetch(fetch::FetchArgs),
+    /// Show the e-mails that the local Regions sent
+    #[command(after_help = "\
+Example:
+  tandem emails --limit 1")]
+    Emails(emails::EmailsArgs),
+    /// Load the records that rows are enriched with
+    #[command(subcommand)]
+    Reference(reference::ReferenceCommand),
+    /// Make a file of any size, and the reference records that belong to it
+    #[command(after_help = "\
+Examples:
+  tandem generate --rows 10000 --out orders.csv --reference reference.csv
+  tandem generate --rows 1000000 --bad 0 --seed 7 > million.csv
+  tandem generate --dataset price-list --rows 500 --bad 5 --out prices.csv")]
+    Generate(generate::GenerateArgs),
+}
+
+/// Also says what the exit status means, since scripts wait for it here.
+const PUT_HELP: &str = "\
+Examples:
+  tandem put orders.csv --wait
+  tandem put prices.csv --dataset price-list --wait --json
+  tandem put orders.csv --as \"input/sales-orders/2026/orders 1.csv\"
+
+Exit status:
+  0  uploaded; with --wait: the batch was delivered
+  1  the batch failed, or the file was not uploaded
+  2  called wrongly
+  3  interrupted, or not ended in time; an uploaded batch goes on
+  4  the deployment cannot be reached";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(&cli.command);
+    match run(&cli).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{} {error:#}", console::Style::new().for_stderr().red().bold().apply_to("error:"));
+            status_of(&error).into()
+        }
+    }
+}
+
+/// Warnings go to standard error. The process that runs the Regions sets up its own log.
+fn start_logging(command: &Command) {
+    if matches!(command, Command::Local(local::LocalCommand::Serve { .. })) {
+        return;
+    }
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+}
+
+async fn run(cli: &Cli) -> anyhow::Result<()> {
+    let which = &cli.which;
+    match &cli.command {
+        // These have something to clean up, and listen to Ctrl-C themselves.
+        Command::Local(command) => local::run(command, which).await,
+        Command::Put(args) => put::run(args, which).await,
+        Command::Fetch(args) => fetch::run(args, which).await,
+        Command::Reference(reference::ReferenceCommand::Load(args)) => reference::load(args, which).await,
+        Command::Generate(args) => generate(args.clone()).await,
+        Command::Status(args) => unless_interrupted(status::run(args, which)).await,
+        Command::Emails(args) => unless_interrupted(emails::run(args, which)).await,
+    }
+}
+
+async fn unless_interrupted(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::select! {
+        result = work => result,
+        () = interruption() => Err(Interrupted.into()),
+    }
+}
+
+/// Generates in a thread of its own, since it only computes and writes.
+async fn generate(args: generate::GenerateArgs) -> anyhow::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&stop);
+    let mut work = tokio::task::spawn_blocking(move || generate::run(&args, &seen));
+    tokio::select! {
+        done = &mut work => done?,
+        () = interruption() => {
+            stop.store(true, Ordering::Relaxed);
+            work.await?
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_subcommand_that_takes_arguments_shows_an_example() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.has_subcommands()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn global_flags_may_stand_behind_the_subcommand() {
+        let cli = Cli::try_parse_from(["tandem", "status", "--target", "local", "--suffix", "x"]).unwrap();
+        assert_eq!(cli.which.target, deployment::Target::Local);
+        assert_eq!(cli.which.suffix.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_dataset_and_an_exact_key_exclude_each_other() {
+        let both = ["tandem", "put", "f.csv", "--as", "input/x.csv", "--dataset", "price-list"];
+        assert!(Cli::try_parse_from(both).is_err());
+        assert!(Cli::try_parse_from(&both[..5]).is_ok());
+    }
+}

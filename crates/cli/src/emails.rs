@@ -1,0 +1,47 @@
+//! `tandem emails`: what the local Regions sent.
+
+use clap::Args;
+use tandem_local::{Email, mailbox};
+
+use crate::deployment::{Which, not_running};
+use crate::terminal::one_line;
+
+/// Arguments of `emails`.
+#[derive(Debug, Clone, Args)]
+pub struct EmailsArgs {
+    /// Print a JSON array
+    #[arg(long)]
+    pub json: bool,
+    /// Most e-mails to print: the latest
+    #[arg(long, default_value_t = 10)]
+    pub limit: usize,
+}
+
+/// Prints the latest e-mails, the oldest of them first.
+///
+/// # Errors
+/// When the local Regions do not run.
+pub async fn run(args: &EmailsArgs, which: &Which) -> anyhow::Result<()> {
+    let state = which.local().ok_or_else(not_running)?;
+    let mut emails = mailbox(&state).await?;
+    emails.drain(..emails.len().saturating_sub(args.limit));
+    if args.json {
+        println!("{}", serde_json::to_string(&emails)?);
+    } else if emails.is_empty() {
+        println!("No e-mail was sent yet.");
+    } else {
+        emails.iter().for_each(|email| println!("{}", text(email)));
+    }
+    Ok(())
+}
+
+fn text(email: &Email) -> String {
+    let head = [
+        ("From", one_line(&email.from)),
+        ("To", one_line(&email.to.join(", "))),
+        ("Date", one_line(&email.time)),
+        ("Subject", one_line(&email.subject)),
+    ];
+    let head: String = head.into_iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    format!("{head}\n{}\n", email.text.trim_end())
+}

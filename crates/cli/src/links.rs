@@ -1,0 +1,33 @@
+//! The links to a batch's result. Whoever has one can read the file, so they are printed as a result and nowhere else.
+
+use anyhow::Context;
+use tandem_core::batch::BatchRecord;
+use tandem_core::ports::Presign;
+
+/// File name of the output.
+pub const OUTPUT: &str = "output.csv";
+/// File name of the rejected rows.
+pub const REJECTS: &str = "rejects.csv";
+
+/// Links to the result of a batch.
+pub struct Links {
+    /// To the output.
+    pub output: String,
+    /// To the rejected rows.
+    pub rejects: Option<String>,
+}
+
+/// Links to the result of a batch that was delivered.
+///
+/// # Errors
+/// When the batch has no output, or nothing can be signed.
+pub async fn of(presign: &impl Presign, record: &BatchRecord) -> anyhow::Result<Links> {
+    let key = record.output_key.as_deref();
+    let key = key.with_context(|| format!("batch {} has no output: it is {}", record.batch_id, record.status))?;
+    let output = presign.presign(key, record.output_version.as_deref(), OUTPUT).await?;
+    let rejects = match &record.rejects_key {
+        Some(key) => Some(presign.presign(key, record.rejects_version.as_deref(), REJECTS).await?),
+        None => None,
+    };
+    Ok(Links { output, rejects })
+}

@@ -1,0 +1,165 @@
+//! `tandem local`: two Regions on this machine.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use tandem_local::{LocalState, LocalStatus, Options, Stage, StageProgress, Started};
+
+use crate::deployment::{Target, Which};
+use crate::exit::{Unreachable, usage};
+
+/// Subcommands of `local`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum LocalCommand {
+    /// Start the two Regions and deploy to them; running them twice changes nothing
+    #[command(after_help = "\
+Needs the functions built for this machine: scripts/demo.sh does that, and everything else, from a fresh clone.
+State, logs and the Python environment are under .tandem/ in the project.
+
+Examples:
+  tandem local up             runs until Ctrl-C
+  tandem local up --detach    returns once they can be used; end them with `tandem local down`")]
+    Up(UpArgs),
+    /// Say whether they run, and where; exit status 4 if they do not
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End them
+    Down,
+    /// Run them detached; called by `up --detach`
+    #[command(hide = true)]
+    Serve {
+        /// Options as JSON
+        options: String,
+    },
+}
+
+/// Arguments of `local up`.
+#[derive(Debug, Clone, Args)]
+pub struct UpArgs {
+    /// Return once they can be used, and leave them running
+    #[arg(long)]
+    pub detach: bool,
+    /// Port of the edge, the endpoint of every call [default: 4610]
+    #[arg(long, value_name = "PORT")]
+    pub edge_port: Option<u16>,
+    /// Port of the emulator behind it [default: 4611]
+    #[arg(long, value_name = "PORT")]
+    pub emulator_port: Option<u16>,
+    /// Port of the DNS answers, UDP and TCP [default: 4612]
+    #[arg(long, value_name = "PORT")]
+    pub dns_port: Option<u16>,
+    /// Seconds between a write to a bucket and its replica in the other Region [default: 1]
+    #[arg(long, value_name = "SECONDS")]
+    pub replication_lag: Option<f64>,
+}
+
+impl UpArgs {
+    fn options(&self, which: &Which) -> anyhow::Result<Options> {
+        let root = which.root();
+        let root = root.canonicalize().with_context(|| format!("cannot read {}", root.display()))?;
+        let mut options = Options::new(root);
+        options.edge_port = self.edge_port.unwrap_or(options.edge_port);
+        options.emulator_port = self.emulator_port.unwrap_or(options.emulator_port);
+        options.dns_port = self.dns_port.unwrap_or(options.dns_port);
+        if let Some(suffix) = &which.suffix {
+            options.suffix.clone_from(suffix);
+        }
+        if let Some(lag) = self.replication_lag {
+            if !lag.is_finite() || lag < 0.0 {
+                return Err(usage("--replication-lag must be 0 or more seconds"));
+            }
+            options.replication_lag_seconds = lag;
+        }
+        Ok(options)
+    }
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+/// When the Regions cannot be started or asked; the message says what to do or where to look.
+pub async fn run(command: &LocalCommand, which: &Which) -> anyhow::Result<()> {
+    if which.target == Target::Aws {
+        return Err(usage("`tandem local` is about the local Regions: leave --target aws out"));
+    }
+    match command {
+        LocalCommand::Up(args) => up(args, which).await,
+        LocalCommand::Status { json } => status(*json, which).await,
+        LocalCommand::Down => down(which).await,
+        LocalCommand::Serve { options } => tandem_local::serve(options).await,
+    }
+}
+
+async fn up(args: &UpArgs, which: &Which) -> anyhow::Result<()> {
+    let options = args.options(which)?;
+    let started = if args.detach {
+        Some(tandem_local::up_detached(&options, &show).await?)
+    } else {
+        tandem_local::up_foreground(&options, &show, |state| {
+            println!("{}\nEnd them with Ctrl-C.", running(state));
+        })
+        .await?
+    };
+    match started {
+        Some(Started::Now(state)) => println!("{}\nEnd them with `tandem local down`.", running(&state)),
+        Some(Started::Already(state)) if state.ready => println!("They ran already. {}", running(&state)),
+        Some(Started::Already(_)) => println!("They are just being started by another command."),
+        None => println!("The local Regions have ended."),
+    }
+    Ok(())
+}
+
+fn running(state: &LocalState) -> String {
+    let [primary, standby] = &state.regions;
+    format!("The local Regions {primary} and {standby} run at {}.", state.endpoint())
+}
+
+/// Shows one stage on standard error, once it is over.
+fn show(stage: Stage) {
+    match stage.progress {
+        StageProgress::Done { milliseconds } => {
+            eprintln!("{:8.2} s  {}", Duration::from_millis(milliseconds).as_secs_f64(), stage.name);
+        }
+        StageProgress::Skipped => eprintln!("      none  {}", stage.name),
+        StageProgress::Failed => eprintln!("    FAILED  {}", stage.name),
+        _ => {}
+    }
+}
+
+async fn status(json: bool, which: &Which) -> anyhow::Result<()> {
+    let status = tandem_local::status(&which.root()).await?;
+    if json {
+        println!("{}", serde_json::to_string(&status)?);
+    } else {
+        print!("{}", text(&status));
+    }
+    if status.healthy {
+        return Ok(());
+    }
+    let remedy = if status.running { "see the logs in .tandem/logs" } else { "start them with `tandem local up`" };
+    Err(Unreachable(format!("the local Regions are not ready: {remedy}")).into())
+}
+
+fn text(status: &LocalStatus) -> String {
+    let Some(state) = status.state.as_ref().filter(|_| status.running) else {
+        return String::from("The local Regions do not run.\n");
+    };
+    let answers = |healthy: bool| if healthy { "answers" } else { "does not answer" };
+    let lines = [
+        running(state),
+        format!("edge      {} {}", state.endpoint(), answers(status.edge.is_some())),
+        format!("emulator  {}", answers(status.emulator_healthy)),
+        format!("DNS       {}", state.dns()),
+    ];
+    lines.map(|line| line + "\n").concat()
+}
+
+async fn down(which: &Which) -> anyhow::Result<()> {
+    let ended = tandem_local::down(&which.root()).await?;
+    println!("{}", if ended { "The local Regions have ended." } else { "The local Regions did not run." });
+    Ok(())
+}

@@ -1,0 +1,286 @@
+//! `tandem put`: uploads a file through the Multi-Region Access Point and, if asked to, waits for its result.
+
+mod wait;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Args;
+use serde_json::{Value, json};
+use tandem_aws::mrap::UploadError;
+use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
+use tandem_core::dataset::DEFAULT_DATASET;
+use tandem_core::event::{INPUT_PREFIX, Upload};
+use tandem_core::ports::StoredObject;
+
+use crate::deployment::{Deployment, Which};
+use crate::exit::{Interrupted, interruption, usage};
+use crate::links::{self, Links};
+use crate::terminal::{bytes_bar, coloured, grouped, one_line};
+
+/// Longest key that S3 takes, in bytes.
+const LONGEST_KEY: usize = 1024;
+
+/// Arguments of `put`.
+#[derive(Debug, Clone, Args)]
+pub struct PutArgs {
+    /// The file to upload
+    pub file: PathBuf,
+    /// Dataset whose rules apply; the file goes to input/<DATASET>/<file name>
+    #[arg(long, default_value = DEFAULT_DATASET)]
+    pub dataset: String,
+    /// Upload under exactly this key, below input/ and ending in .csv; its first folder names the dataset
+    #[arg(long = "as", value_name = "KEY", conflicts_with = "dataset")]
+    pub key: Option<String>,
+    /// Wait for the result, and show the stages as they happen
+    #[arg(long)]
+    pub wait: bool,
+    /// Give up waiting after so many seconds; the batch goes on
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub timeout: u64,
+    /// Print one JSON object about the batch
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Uploads, and waits if asked to.
+///
+/// # Errors
+/// When the file was not uploaded or, with `--wait`, the batch was not delivered; see [`crate::exit`].
+pub async fn run(args: &PutArgs, which: &Which) -> anyhow::Result<()> {
+    let key = key_of(args)?;
+    let size = size_of(&args.file)?;
+    let deployment = which.find().await?;
+    let begun = Instant::now();
+    let stored = upload(&deployment, args, &key, size).await?;
+    let mut outcome =
+        Outcome { batch_id: BatchId::of(&key, &stored.etag), key, record: None, links: None, seconds: None };
+    if !args.wait {
+        outcome.print(args);
+        return Ok(());
+    }
+    let patience = Duration::from_secs(args.timeout);
+    let waited = tokio::select! {
+        waited = wait::until_ended(&deployment, &outcome.batch_id, begun, patience, !args.json) => waited,
+        () = interruption() => Err(Interrupted.into()),
+    };
+    let ended = match waited {
+        Ok(record) => Ok(record),
+        Err(given_up) => Err((deployment.record(&outcome.batch_id).await, given_up)),
+    };
+    outcome.seconds = ended.is_ok().then(|| begun.elapsed().as_secs_f64());
+    outcome.conclude(args, &deployment, ended).await
+}
+
+/// The key to upload under.
+fn key_of(args: &PutArgs) -> anyhow::Result<String> {
+    let key = match &args.key {
+        Some(key) => key.clone(),
+        None => default_key(&args.dataset, &args.file)?,
+    };
+    let upload = Upload { bucket: String::new(), key, etag: String::new(), version_id: None, size: 0 };
+    if !upload.is_input() {
+        let remedy = "name one with --as input/<dataset>/<name>.csv";
+        return Err(usage(format!(
+            "the key {:?} would start nothing, because it is not below {INPUT_PREFIX} or does not end in .csv: {remedy}",
+            upload.key
+        )));
+    }
+    if upload.key.len() > LONGEST_KEY {
+        return Err(usage(format!("the key has {} bytes, but S3 takes {LONGEST_KEY} at most", upload.key.len())));
+    }
+    Ok(upload.key)
+}
+
+fn default_key(dataset: &str, file: &Path) -> anyhow::Result<String> {
+    let name = file.file_name().and_then(|name| name.to_str());
+    let name =
+        name.ok_or_else(|| usage(format!("{} has no name that can be a key: give one with --as", file.display())))?;
+    if dataset.is_empty() || dataset.contains('/') {
+        return Err(usage(format!("{dataset:?} is no dataset's name")));
+    }
+    Ok(format!("{INPUT_PREFIX}{dataset}/{name}"))
+}
+
+fn size_of(file: &Path) -> anyhow::Result<u64> {
+    let about = std::fs::metadata(file).map_err(|error| usage(format!("cannot read {}: {error}", file.display())))?;
+    if about.is_file() { Ok(about.len()) } else { Err(usage(format!("{} is no file", file.display()))) }
+}
+
+async fn upload(deployment: &Deployment, args: &PutArgs, key: &str, size: u64) -> anyhow::Result<StoredObject> {
+    let bar = bytes_bar(size, "uploading");
+    let stored = deployment.uploader().upload(&args.file, key, &|bytes| bar.inc(bytes), interruption()).await;
+    bar.finish_and_clear();
+    match stored {
+        Err(UploadError::Interrupted) => Err(Interrupted.into()),
+        other => other.with_context(|| format!("{} was not uploaded", args.file.display())),
+    }
+}
+
+/// What became of the upload.
+struct Outcome {
+    batch_id: BatchId,
+    key: String,
+    record: Option<BatchRecord>,
+    links: Option<Links>,
+    seconds: Option<f64>,
+}
+
+impl Outcome {
+    /// Prints the outcome, and answers with the error that decides the exit status.
+    async fn conclude(
+        mut self,
+        args: &PutArgs,
+        deployment: &Deployment,
+        ended: Result<BatchRecord, (Option<BatchRecord>, anyhow::Error)>,
+    ) -> anyhow::Result<()> {
+        let (record, given_up) = match ended {
+            Ok(record) => (Some(record), None),
+            Err((record, given_up)) => (record, Some(given_up)),
+        };
+        self.record = record;
+        if let Some(record) = self.record.as_ref().filter(|record| record.status == BatchStatus::Delivered) {
+            self.links = Some(links::of(&deployment.links(), record).await?);
+        }
+        self.print(args);
+        match (given_up, self.record) {
+            (Some(given_up), _) => Err(given_up),
+            (None, Some(record)) if record.status == BatchStatus::Failed => {
+                let reason = record.reason.as_deref().unwrap_or("no reason was recorded");
+                anyhow::bail!("the batch failed: {}", one_line(reason))
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn print(&self, args: &PutArgs) {
+        if args.json {
+            println!("{}", self.json(args));
+        } else {
+            print!("{}", self.text());
+        }
+    }
+
+    fn json(&self, args: &PutArgs) -> Value {
+        let record = self.record.as_ref();
+        let assumed = || args.key.is_none().then_some(args.dataset.as_str());
+        json!({
+            "batch_id": self.batch_id,
+            "key": self.key,
+            "dataset": record.map(|record| record.dataset.as_str()).or_else(assumed),
+            "status": record.map_or("UPLOADED", |record| record.status.as_str()),
+            "region": record.map(|record| &record.owner_region),
+            "attempt": record.map(|record| record.attempt),
+            "rows_in": record.and_then(|record| record.rows_in),
+            "rows_out": record.and_then(|record| record.rows_out),
+            "rows_rejected": record.and_then(|record| record.rows_rejected),
+            "seconds": self.seconds.map(|seconds| (seconds * 1000.0).round() / 1000.0),
+            "output_link": self.links.as_ref().map(|links| &links.output),
+            "rejects_link": self.links.as_ref().and_then(|links| links.rejects.as_ref()),
+            "reason": record.and_then(|record| record.reason.as_ref()),
+            "failed_state": record.and_then(|record| record.failed_state.as_ref()),
+        })
+    }
+
+    fn text(&self) -> String {
+        let Some(record) = &self.record else {
+            let id = &self.batch_id;
+            return format!(
+                "uploaded as {}\nbatch {id}\nsee how it goes with: tandem status {id}\n",
+                one_line(&self.key)
+            );
+        };
+        let mut text = format!("batch {} {} in {}", record.batch_id, coloured(record.status), record.owner_region);
+        if let Some(seconds) = self.seconds {
+            text += &format!(" after {seconds:.2} s");
+        }
+        text += "\n";
+        if let (Some(rows_in), Some(out), Some(rejected)) = (record.rows_in, record.rows_out, record.rows_rejected) {
+            text +=
+                &format!("{} rows in, {} delivered, {} rejected\n", grouped(rows_in), grouped(out), grouped(rejected));
+        }
+        if let Some(links) = &self.links {
+            text += &format!("output: {}\n", links.output);
+            if let Some(rejects) = &links.rejects {
+                text += &format!("rejects: {rejects}\n");
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::exit::{Status, status_of};
+
+    fn args(file: &str, key: Option<&str>) -> PutArgs {
+        PutArgs {
+            file: file.into(),
+            dataset: "price-list".into(),
+            key: key.map(str::to_owned),
+            wait: false,
+            timeout: 1,
+            json: false,
+        }
+    }
+
+    #[test]
+    fn a_file_goes_below_its_dataset_under_its_own_name() {
+        assert_eq!(key_of(&args("/tmp/a b+%€.csv", None)).unwrap(), "input/price-list/a b+%€.csv");
+    }
+
+    #[test]
+    fn a_key_that_is_given_is_used_exactly() {
+        for key in ["input/a.csv", "input/../x.csv", "input/a//b c.csv", "input/%2e.csv"] {
+            assert_eq!(key_of(&args("x", Some(key))).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn a_key_that_would_start_nothing_is_refused_as_wrong_use() {
+        let long = format!("input/{}.csv", "x".repeat(1024));
+        for key in ["output/a.csv", "a.csv", "input/a.txt", "/input/a.csv", "input/a.CSV", &long] {
+            assert_eq!(status_of(&key_of(&args("x", Some(key))).unwrap_err()), Status::Usage, "{key}");
+        }
+        for file in ["notes.txt", "/", ".."] {
+            assert_eq!(status_of(&key_of(&args(file, None)).unwrap_err()), Status::Usage, "{file}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_as_json_has_every_field_whatever_is_known() {
+        let batch_id = BatchId::of("input/a.csv", "e");
+        let outcome = Outcome { batch_id, key: "input/a.csv".into(), record: None, links: None, seconds: None };
+        let object = outcome.json(&args("a.csv", None));
+        for field in [
+            "batch_id",
+            "key",
+            "dataset",
+            "status",
+            "region",
+            "attempt",
+            "rows_in",
+            "rows_out",
+            "rows_rejected",
+            "seconds",
+            "output_link",
+            "rejects_link",
+            "reason",
+        ] {
+            assert!(object.get(field).is_some(), "{field}");
+        }
+        assert_eq!(object["status"], "UPLOADED");
+        assert_eq!(object["dataset"], "price-list");
+    }
+
+    #[test]
+    fn a_directory_or_a_missing_file_is_wrong_use() {
+        for path in [std::env::temp_dir(), PathBuf::from("/nonexistent/x.csv")] {
+            assert_eq!(status_of(&size_of(&path).unwrap_err()), Status::Usage);
+        }
+    }
+}

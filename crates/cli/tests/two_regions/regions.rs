@@ -1,0 +1,253 @@
+//! Two Regions of the tests' own, driven by the command as a user would.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+use tandem_local::admin::Admin;
+use tandem_local::{Email, LocalState};
+
+/// Rows of reference data that are loaded: keys 100000000 and up.
+pub const REFERENCE_ROWS: u32 = 10;
+
+/// The Regions and where their files are.
+pub struct Regions {
+    root: PathBuf,
+    state: LocalState,
+    uploads: AtomicU32,
+}
+
+/// What a command printed and how it ended.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Regions {
+    /// Starts the Regions and loads reference data.
+    pub fn start() -> Self {
+        let root = prepare();
+        let ports: Vec<String> = free_ports().map(|port| port.to_string()).to_vec();
+        let up = run(
+            &root,
+            &[
+                "local",
+                "up",
+                "--detach",
+                "--edge-port",
+                &ports[0],
+                "--emulator-port",
+                &ports[1],
+                "--dns-port",
+                &ports[2],
+            ],
+        );
+        assert_eq!(up.code, 0, "the Regions did not come up:\n{}\n{}", up.stdout, up.stderr);
+        let state = LocalState::load(&root).expect("the state can be read").expect("the Regions run");
+        let regions = Self { root, state, uploads: AtomicU32::new(0) };
+        regions.load_reference();
+        regions
+    }
+
+    /// Takes the Regions down.
+    pub fn stop(&self) {
+        let down = run(&self.root, &["local", "down"]);
+        assert_eq!(down.code, 0, "the Regions did not go down:\n{}", down.stderr);
+    }
+
+    fn load_reference(&self) {
+        let mut rows = String::from("id,unitsSold,unitPrice,unitCost,totalRevenue,totalCost,totalProfit\n");
+        for number in 0..REFERENCE_ROWS {
+            rows.push_str(&format!("{},{number},9.33,6.92,{},5,\"1,5\"\n", 100_000_000 + number, number * 9));
+        }
+        let file = self.scratch("orders-reference.csv", rows.as_bytes());
+        self.succeeds(&["reference", "load", file.to_str().unwrap()]);
+        let file = self.scratch("articles-reference.csv", b"id,stock,warehouse\nABC-1000,7,North\n");
+        self.succeeds(&["reference", "load", file.to_str().unwrap(), "--dataset", "price-list"]);
+    }
+
+    /// Runs the command.
+    pub fn tandem(&self, arguments: &[&str]) -> Ran {
+        run(&self.root, arguments)
+    }
+
+    /// Runs the command, which must succeed; answers what it printed.
+    pub fn succeeds(&self, arguments: &[&str]) -> String {
+        let ran = self.tandem(arguments);
+        assert_eq!(ran.code, 0, "tandem {arguments:?}\n{}\n{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    /// A file with this content.
+    pub fn scratch(&self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.root.join("scratch").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A key that no other test uses.
+    pub fn fresh_key(&self, dataset: &str) -> String {
+        let number = self.uploads.fetch_add(1, Ordering::SeqCst);
+        format!("input/{dataset}/{}-{number}.csv", std::process::id())
+    }
+
+    /// Uploads under a key of its own and waits for the end.
+    pub fn put(&self, dataset: &str, content: &[u8]) -> Put {
+        self.put_as(&self.fresh_key(dataset), content)
+    }
+
+    /// Uploads under this key and waits for the end.
+    pub fn put_as(&self, key: &str, content: &[u8]) -> Put {
+        let file = self.scratch("upload.csv", content);
+        let ran = self.tandem(&["put", file.to_str().unwrap(), "--as", key, "--wait", "--timeout", "120", "--json"]);
+        let result =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", ran.stdout, ran.stderr));
+        Put { code: ran.code, result }
+    }
+
+    /// Uploads without waiting; answers the batch id.
+    pub fn put_and_leave(&self, key: &str, content: &[u8]) -> String {
+        let file = self.scratch("upload.csv", content);
+        let printed = self.succeeds(&["put", file.to_str().unwrap(), "--as", key, "--json"]);
+        let result: Value = serde_json::from_str(&printed).unwrap();
+        result["batch_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Output and rejects of a delivered batch, fetched through its links.
+    pub fn fetch(&self, batch_id: &str) -> (Vec<u8>, Vec<u8>) {
+        let folder = self.root.join("scratch").join("fetched").join(batch_id);
+        self.succeeds(&["fetch", batch_id, "--output-dir", folder.to_str().unwrap()]);
+        (fs::read(folder.join("output.csv")).unwrap(), fs::read(folder.join("rejects.csv")).unwrap())
+    }
+
+    /// The record of a batch; `None` if there is none.
+    pub fn record(&self, batch_id: &str) -> Option<Value> {
+        let ran = self.tandem(&["status", batch_id, "--json"]);
+        (ran.code == 0).then(|| serde_json::from_str(&ran.stdout).unwrap())
+    }
+
+    /// The e-mails about a batch.
+    pub fn emails(&self, batch_id: &str) -> Vec<Email> {
+        let emails = wait_for(tandem_local::mailbox(&self.state)).expect("the mailbox can be read");
+        emails.into_iter().filter(|email| email.text.contains(batch_id)).collect()
+    }
+
+    /// The edge's own interface.
+    pub fn admin(&self) -> Admin {
+        Admin::new(&self.state)
+    }
+
+    /// What runs.
+    pub fn state(&self) -> &LocalState {
+        &self.state
+    }
+
+    /// Runs the AWS command line against a Region; answers what it printed.
+    pub fn aws(&self, region: &str, arguments: &[&str]) -> String {
+        let output = Command::new(self.root.join(".tandem/venv/bin/aws"))
+            .args(arguments)
+            .env("AWS_ENDPOINT_URL", self.state.endpoint())
+            .env("AWS_ACCESS_KEY_ID", &self.state.account)
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("AWS_REGION", region)
+            .env("AWS_DEFAULT_REGION", region)
+            .env("AWS_CONFIG_FILE", "/dev/null")
+            .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+            .output()
+            .expect("the AWS command line can be run");
+        let ran = Ran::from(output);
+        assert_eq!(ran.code, 0, "aws {arguments:?}\n{}", ran.stderr);
+        ran.stdout
+    }
+}
+
+/// An upload that has come to its end.
+pub struct Put {
+    pub code: i32,
+    pub result: Value,
+}
+
+impl Put {
+    pub fn text(&self, field: &str) -> &str {
+        self.result[field].as_str().unwrap_or_else(|| panic!("no {field} in {}", self.result))
+    }
+
+    pub fn batch_id(&self) -> &str {
+        self.text("batch_id")
+    }
+
+    /// Asserts that it was delivered, with these rows in, out and rejected.
+    pub fn delivered(&self, rows: [u64; 3]) -> &Self {
+        assert_eq!(self.text("status"), "DELIVERED", "{}", self.result);
+        assert_eq!(self.code, 0);
+        assert_eq!(["rows_in", "rows_out", "rows_rejected"].map(|name| self.result[name].as_u64().unwrap()), rows);
+        self
+    }
+
+    /// Asserts that it failed, for a reason that holds all of these.
+    pub fn failed(&self, reasons: &[&str]) -> &Self {
+        assert_eq!(self.text("status"), "FAILED", "{}", self.result);
+        assert_ne!(self.code, 0);
+        for reason in reasons {
+            assert!(self.text("reason").contains(reason), "{reason} in {}", self.result);
+        }
+        self
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+fn run(root: &Path, arguments: &[&str]) -> Ran {
+    let root = root.to_str().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_tandem"))
+        .args(["--project-dir", root, "--target", "local"])
+        .args(arguments)
+        .output()
+        .expect("the command can be run")
+        .into()
+}
+
+/// A project folder that shares everything with this one but what runs.
+fn prepare() -> PathBuf {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let root = project.join("target/two-regions");
+    // What an earlier run that was killed left running.
+    if root.join(".tandem/local.json").exists() {
+        run(&root, &["local", "down"]);
+    }
+    fs::remove_dir_all(&root).ok();
+    fs::create_dir_all(root.join(".tandem")).unwrap();
+    for shared in ["sam", "statemachines", "assets", "Cargo.toml"] {
+        symlink(project.join(shared), root.join(shared)).unwrap();
+    }
+    fs::create_dir_all(root.join("target")).unwrap();
+    symlink(project.join("target/lambda"), root.join("target/lambda")).unwrap();
+    fs::create_dir_all(project.join(".tandem/venv")).unwrap();
+    symlink(project.join(".tandem/venv"), root.join(".tandem/venv")).unwrap();
+    root
+}
+
+/// Three ports that nobody listens on.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+/// Runs a future to its end.
+pub fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
