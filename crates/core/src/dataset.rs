@@ -160,3 +160,125 @@ impl Classified for UnknownDataset {
         ErrorType::UnknownDataset
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{Dataset, Datasets, Quoting, Source, Unmatched};
+
+    const SALES_ORDERS: &str = include_str!("../../../assets/datasets/sales-orders.json");
+    const PRICE_LIST: &str = include_str!("../../../assets/datasets/price-list.json");
+
+    fn datasets() -> Datasets {
+        Datasets::load([("sales-orders", SALES_ORDERS), ("price-list", PRICE_LIST)]).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_datasets_load_and_differ() {
+        let datasets = datasets();
+        let (orders, prices) = (datasets.named("sales-orders").unwrap(), datasets.named("price-list").unwrap());
+        assert_eq!((orders.delimiter, prices.delimiter), (b',', b';'));
+        assert_eq!((orders.lookup.unmatched, prices.lookup.unmatched), (Unmatched::Reject, Unmatched::Empty));
+        assert_eq!((orders.output.quoting, prices.output.quoting), (Quoting::All, Quoting::Necessary));
+        assert_eq!(orders.output.columns.len(), 14);
+        assert_eq!(orders.output.columns.last().map(|column| column.source), Some(Source::Lookup(5)));
+    }
+
+    #[test]
+    fn a_files_first_folder_chooses_its_dataset() {
+        let datasets = datasets();
+        for (key, name) in [
+            ("input/file.csv", "sales-orders"),
+            ("input/price-list/file.csv", "price-list"),
+            ("input/price-list/2024/file.csv", "price-list"),
+            ("input/sales-orders/file.csv", "sales-orders"),
+            ("input/unknown/price-list/file.csv", "sales-orders"),
+            ("input/price-list", "sales-orders"),
+            ("other/price-list/file.csv", "sales-orders"),
+        ] {
+            assert_eq!(datasets.for_key(key), name, "{key}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_dataset_is_answered_with_those_there_are() {
+        let message = datasets().named("orders").unwrap_err().to_string();
+        assert!(message.contains("\"orders\"") && message.contains("price-list, sales-orders"), "{message}");
+    }
+
+    #[test]
+    fn the_default_dataset_must_be_there() {
+        let message = Datasets::load([("price-list", PRICE_LIST)]).unwrap_err().to_string();
+        assert!(message.contains("add sales-orders.json"), "{message}");
+    }
+
+    #[test]
+    fn every_mistake_in_a_definition_is_told_with_its_place() {
+        let mistakes: &[(&str, &str, &str)] = &[
+            ("\"delimiter\": \",\"", "\"delimiter\": \"\\\"\"", "delimiter: a quote or a line end"),
+            ("\"delimiter\": \",\"", "\"delimiter\": \"::\"", "delimiter: \"::\" is not one ASCII sign"),
+            ("\"delimiter\": \",\"", "\"delimiter\": \"§\"", "delimiter: \"§\" is not one ASCII sign"),
+            ("\"delimiter\": \",\"", "\"delimiter\": \"\\n\"", "delimiter: a quote or a line end"),
+            ("\"delimiter\":", "\"separator\":", "unknown field `separator`"),
+            (
+                "\"unmatched\": \"reject\"",
+                "\"unmatched\": \"drop\"",
+                "unknown variant `drop`, expected `reject` or `empty`",
+            ),
+            ("\"quoting\": \"all\"", "\"quoting\": \"some\"", "unknown variant `some`"),
+            (
+                "\"header\": \"Region\", \"field\": \"region\"",
+                "\"header\": \" uuid\", \"field\": \"region\"",
+                "columns: \"uuid\" stands there twice",
+            ),
+            (
+                "\"header\": \"Region\", \"field\": \"region\"",
+                "\"header\": \"Region\", \"field\": \"uuid\"",
+                "columns: \"uuid\" stands there twice",
+            ),
+            ("\"field\": \"region\"", "\"field\": \"a/b\"", "columns: \"a/b\" is no name"),
+            ("\"key\": \"uuid\"", "\"key\": \"id\"", "lookup.key: \"id\" is no field of any column"),
+            (
+                "\"fields\": [\"unitsSold\"",
+                "\"fields\": [\"uuid\"",
+                "lookup.fields: \"uuid\" is the name of an input field too",
+            ),
+            ("\"field\": \"totalProfit\"", "\"field\": \"profit\"", "output.columns: \"profit\" is neither"),
+            ("\"maxLength\": 50", "\"maxLenght\": 50", "rules.properties.country: \"maxLenght\" is no rule here"),
+            ("\"maxLength\": 50", "\"maximum\": 50", "rules.properties.country: \"maximum\" limits numbers"),
+            ("\"maxLength\": 50", "\"format\": \"datum\"", "rules"),
+            ("\"maxLength\": 50", "\"maxLength\": \"many\"", "rules"),
+            ("\"^[0-9]{9}$\"", "\"^[0-9{9}$\"", "rules"),
+            ("\"type\": \"string\", \"maxLength\": 50", "\"type\": \"integer\"", "type \"integer\": a field is text"),
+            ("\"required\": [\"uuid\"", "\"required\": [\"id\"", "rules.required: \"id\" is no field"),
+            (
+                "\"properties\": {\n      \"uuid\"",
+                "\"properties\": {\n      \"id\"",
+                "rules.properties: \"id\" is no field",
+            ),
+        ];
+        for (right, wrong, expected) in mistakes {
+            let definition = SALES_ORDERS.replacen(right, wrong, 1);
+            assert_ne!(definition, SALES_ORDERS, "{right} is not in the definition");
+            let message = Dataset::parse("sales-orders", definition.as_bytes()).unwrap_err().to_string();
+            assert!(message.starts_with("dataset sales-orders: ") && message.contains(expected), "{wrong}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_changes_with_definition_code_and_sizes() {
+        let orders = Dataset::parse("sales-orders", SALES_ORDERS.as_bytes()).unwrap();
+        let other = Dataset::parse("sales-orders", SALES_ORDERS.replace("50", "51").as_bytes()).unwrap();
+        let prints = [
+            orders.fingerprint("1", 10, 20),
+            orders.fingerprint("2", 10, 20),
+            orders.fingerprint("1", 11, 20),
+            orders.fingerprint("1", 10, 21),
+            other.fingerprint("1", 10, 20),
+        ];
+        assert!(prints.iter().all(|print| print.len() == 16));
+        let distinct: std::collections::BTreeSet<&String> = prints.iter().collect();
+        assert_eq!(distinct.len(), prints.len());
+    }
+}

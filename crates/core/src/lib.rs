@@ -17,5 +17,7 @@ pub mod payload;
 pub mod ports;
 pub mod protocol;
 pub mod split;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod validate;
 pub mod work;

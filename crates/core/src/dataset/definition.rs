@@ -125,13 +125,14 @@ fn check(name: &str, definition: Definition, digest: [u8; 32]) -> Result<Dataset
     let Definition { description, delimiter, columns, rules, lookup, output } = definition;
     check_name("name", name)?;
     let columns = check_columns(columns)?;
+    let lookup = check_lookup(&columns, lookup)?;
     Ok(Dataset {
         name: name.to_owned(),
         description,
         delimiter: check_delimiter(&delimiter)?,
         rules: Rules::compile(&columns, &rules)?,
-        output: check_output(&columns, &lookup, output)?,
-        lookup: check_lookup(&columns, lookup)?,
+        output: check_output(&columns, &lookup.fields, output)?,
+        lookup,
         columns,
         digest,
     })
@@ -201,7 +202,7 @@ fn check_lookup(columns: &[Column], lookup: LookupDefinition) -> Result<Lookup, 
     Ok(Lookup { table, key, fields, unmatched })
 }
 
-fn check_output(columns: &[Column], lookup: &LookupDefinition, output: OutputDefinition) -> Result<Output, Problem> {
+fn check_output(columns: &[Column], lookup_fields: &[String], output: OutputDefinition) -> Result<Output, Problem> {
     if output.columns.is_empty() {
         return Err(problem("output.columns", "name at least one column"));
     }
@@ -210,7 +211,7 @@ fn check_output(columns: &[Column], lookup: &LookupDefinition, output: OutputDef
         check_header("output.columns", &column.header)?;
         let source = position(columns, &column.field)
             .map(Source::Input)
-            .or_else(|| lookup.fields.iter().position(|field| *field == column.field).map(Source::Lookup));
+            .or_else(|| lookup_fields.iter().position(|field| *field == column.field).map(Source::Lookup));
         let unknown = || {
             let field = &column.field;
             problem(

@@ -52,3 +52,35 @@ pub(super) fn plan(sizes: &[u64], min_part: u64) -> Vec<Piece> {
 fn slice(part: usize, start: u64, end: u64) -> Option<Slice> {
     ByteRange::new(start, end).map(|range| Slice { part, range })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Piece, plan};
+
+    proptest! {
+        #[test]
+        fn a_plan_tiles_all_parts_in_order_with_pieces_that_the_service_takes(
+            sizes in prop::collection::vec(0..40_u64, 0..60),
+            min_part in 1..20_u64,
+        ) {
+            let pieces = plan(&sizes, min_part);
+            let mut at = Vec::new();
+            for (index, piece) in pieces.iter().enumerate() {
+                let slices = match piece {
+                    Piece::Copy(slice) => std::slice::from_ref(slice),
+                    Piece::Send(slices) => slices,
+                };
+                let bytes: u64 = slices.iter().map(|slice| slice.range.end() - slice.range.start()).sum();
+                prop_assert!(bytes >= min_part || index + 1 == pieces.len());
+                prop_assert!(bytes <= min_part || matches!(piece, Piece::Copy(_)));
+                at.extend(slices.iter().flat_map(|slice| (slice.range.start()..slice.range.end()).map(|byte| (slice.part, byte))));
+            }
+            let all: Vec<(usize, u64)> =
+                sizes.iter().enumerate().flat_map(|(part, &size)| (0..size).map(move |byte| (part, byte))).collect();
+            prop_assert_eq!(at, all);
+            prop_assert!(pieces.len() <= sizes.len());
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! In-memory twins of the ports, for tests of this crate and of the functions.
+//!
+//! They hold what the real services promise and check what those demand: objects have versions and ETags, a part that is not
+//! the last has a least size, a lookup takes at most 100 different keys. [`Faults`] lets the n-th call of a run fail.
+
+mod objects;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use objects::MemoryObjects;
+
+use crate::batch::BatchId;
+use crate::ports::{LOOKUP_KEYS, LookupRecords, ReferenceRecord, RejectedRow, ServiceError, StoreRejects};
+
+/// Counts the calls to all twins that share it, and lets one of them fail.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    calls: Arc<AtomicUsize>,
+    failing: Option<usize>,
+}
+
+impl Faults {
+    /// No call fails.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The n-th call fails, counted from 0.
+    #[must_use]
+    pub fn at(call: usize) -> Self {
+        Self { failing: Some(call), ..Self::default() }
+    }
+
+    /// Calls so far.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    fn call(&self, operation: &'static str) -> Result<(), ServiceError> {
+        if Some(self.calls.fetch_add(1, Ordering::SeqCst)) == self.failing {
+            let message = "made to fail".to_owned();
+            return Err(ServiceError::Unavailable { operation, source: message.clone().into(), message });
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn refused(operation: &'static str, message: &str) -> ServiceError {
+    ServiceError::Refused { operation, message: message.to_owned() }
+}
+
+/// Reference records in memory.
+#[derive(Debug, Default)]
+pub struct MemoryLookup {
+    records: BTreeMap<String, ReferenceRecord>,
+    faults: Faults,
+    asked: Mutex<Vec<usize>>,
+}
+
+impl MemoryLookup {
+    /// Without records.
+    #[must_use]
+    pub fn new(faults: Faults) -> Self {
+        Self { faults, ..Self::default() }
+    }
+
+    /// Adds a record.
+    pub fn insert(&mut self, table: &str, key: &str, record: ReferenceRecord) {
+        self.records.insert(format!("{table}/{key}"), record);
+    }
+
+    /// Number of keys in each call so far.
+    #[must_use]
+    pub fn asked(&self) -> Vec<usize> {
+        lock(&self.asked).clone()
+    }
+}
+
+impl LookupRecords for MemoryLookup {
+    async fn lookup(&self, table: &str, keys: &[String]) -> Result<Vec<(String, ReferenceRecord)>, ServiceError> {
+        self.faults.call("dynamodb:BatchGetItem")?;
+        let ids: Vec<String> = keys.iter().map(|key| format!("{table}/{key}")).collect();
+        let distinct: HashSet<&String> = ids.iter().collect();
+        if keys.is_empty() || keys.len() > LOOKUP_KEYS || distinct.len() < keys.len() {
+            return Err(refused("dynamodb:BatchGetItem", "1 to 100 keys, all different"));
+        }
+        if ids.iter().any(|id| id.len() > 2048) || keys.iter().any(String::is_empty) {
+            return Err(refused("dynamodb:BatchGetItem", "a key has 1 to 2048 bytes"));
+        }
+        lock(&self.asked).push(keys.len());
+        let record = |key: &String| Some((key.clone(), self.records.get(&format!("{table}/{key}"))?.clone()));
+        // The service answers in no order.
+        Ok(keys.iter().rev().filter_map(record).collect())
+    }
+}
+
+/// Rejected rows in memory.
+#[derive(Debug, Default)]
+pub struct MemoryRejects {
+    rows: Mutex<BTreeMap<(BatchId, u64), RejectedRow>>,
+    faults: Faults,
+}
+
+impl MemoryRejects {
+    /// Without rows.
+    #[must_use]
+    pub fn new(faults: Faults) -> Self {
+        Self { faults, ..Self::default() }
+    }
+
+    /// The rows of all batches, in order.
+    #[must_use]
+    pub fn rows(&self) -> Vec<RejectedRow> {
+        lock(&self.rows).values().cloned().collect()
+    }
+}
+
+impl StoreRejects for MemoryRejects {
+    async fn store(&self, batch_id: &BatchId, rows: &[RejectedRow]) -> Result<(), ServiceError> {
+        self.faults.call("dynamodb:BatchWriteItem")?;
+        lock(&self.rows).extend(rows.iter().map(|row| ((batch_id.clone(), row.row), row.clone())));
+        Ok(())
+    }
+}

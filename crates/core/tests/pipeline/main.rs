@@ -1,0 +1,10 @@
+//! The whole path of a file over in-memory ports: split, validate, enrich, merge.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod bad_files;
+mod csv_semantics;
+mod laws;
+mod merging;
+mod rows;
+mod support;
