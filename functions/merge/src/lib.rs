@@ -5,7 +5,7 @@
 use tandem_aws::lambda::{Function, describe_batch};
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::Datasets;
-use tandem_core::merge;
+use tandem_core::merge::{self, MergeSettings};
 use tandem_core::payload::{MergeOutput, MergeTask};
 use tandem_core::ports::{AssembleObjects, ReadObjects, StoreRejects, WriteObjects};
 use tandem_core::work::WorkError;
@@ -33,7 +33,7 @@ impl<O: ReadObjects + WriteObjects + AssembleObjects, R: StoreRejects> Function 
 
     async fn handle(&self, task: MergeTask, metrics: &mut Metrics) -> Result<MergeOutput, WorkError> {
         let dataset = self.datasets.named(&task.batch.dataset)?;
-        let output = merge::run(&self.objects, &self.rejects, dataset, &task).await?;
+        let output = merge::run(&self.objects, &self.rejects, &MergeSettings::default(), dataset, &task).await?;
         info!(rows_in = output.rows_in, rows_out = output.rows_out, rows_rejected = output.rows_rejected, "merged");
         metrics.count("MergedRows", output.rows_out);
         metrics.bytes("MergedBytes", output.bytes_out);
