@@ -66,8 +66,10 @@ impl Emulator {
 
     /// Ends it and the functions that it runs.
     pub async fn end(mut self) {
-        self.process.end_group(END_PATIENCE).await;
+        self.process.end(END_PATIENCE).await;
         let _ended = self.child.wait().await;
+        // Also when it had ended by itself: a function that is frozen or busy would outlive it.
+        self.process.kill_group();
     }
 }
 

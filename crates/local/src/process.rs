@@ -49,6 +49,12 @@ impl ProcessId {
             return;
         }
         self.end(patience).await;
+        self.kill_group();
+    }
+
+    /// Ends what is left of the group that this process led. Only for a child that has just ended: later its number may
+    /// belong to others.
+    pub fn kill_group(&self) {
         if let Some(group) = self.raw().filter(|group| test_kill_process_group(*group).is_ok()) {
             let _gone_meanwhile = kill_process_group(group, Signal::KILL);
         }

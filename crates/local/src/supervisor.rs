@@ -84,6 +84,8 @@ pub async fn up_detached(options: &Options, progress: &dyn Progress) -> anyhow::
     let log = File::create(paths.edge_log())?;
     let mut child = Command::new(std::env::current_exe()?)
         .args(serve_arguments(options)?)
+        // The log's last lines are shown if it fails: they should be the reason.
+        .env("RUST_LIB_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

@@ -175,6 +175,8 @@ fn other_operation(parts: &Parts) -> String {
     }
     match (&parts.method, parts.uri.path()) {
         (&Method::POST, "/v2/email/outbound-emails") => "SendEmail".to_owned(),
+        // The services of the query protocol name it in the body, which is not read for this.
+        (_, "/") => "Query".to_owned(),
         (method, path) => format!("{method} {}", path.split('/').nth(1).unwrap_or_default()),
     }
 }
