@@ -87,7 +87,9 @@ impl<'a> Journey<'a> {
             ..SplitSettings::default()
         };
         let task = SplitTask { batch: self.batch.clone() };
-        let split = split::run(&self.objects, &self.objects, &settings, self.dataset, &task).await.map_err(failure)?;
+        let split = on_any_thread(split::run(&self.objects, &self.objects, &settings, self.dataset, &task))
+            .await
+            .map_err(failure)?;
         *self.split.borrow_mut() = Some(split.clone());
         for chunk in self.manifest() {
             let context = ChunkContext {
@@ -96,12 +98,14 @@ impl<'a> Journey<'a> {
                 version_id: split.version_id.clone(),
             };
             let task = ChunkTask { batch: self.batch.clone(), split: context, chunk };
-            validate::run(&self.objects, &self.objects, self.dataset, &task).await.map_err(failure)?;
-            enrich::run(&self.objects, &self.objects, &self.lookup, self.dataset, &task).await.map_err(failure)?;
+            on_any_thread(validate::run(&self.objects, &self.objects, self.dataset, &task)).await.map_err(failure)?;
+            on_any_thread(enrich::run(&self.objects, &self.objects, &self.lookup, self.dataset, &task))
+                .await
+                .map_err(failure)?;
         }
         let task = MergeTask { batch: self.batch.clone(), split };
         let settings = MergeSettings { min_part: self.sizes.min_part, ..MergeSettings::default() };
-        merge::run(&self.objects, &self.rejects, &settings, self.dataset, &task).await.map_err(failure)
+        on_any_thread(merge::run(&self.objects, &self.rejects, &settings, self.dataset, &task)).await.map_err(failure)
     }
 
     pub fn manifest(&self) -> Vec<ChunkRange> {
@@ -137,4 +141,9 @@ fn reference_data(faults: &Faults) -> MemoryLookup {
         }
     }
     lookup
+}
+
+/// A function's runtime moves its work between threads: every `run` must allow that.
+fn on_any_thread<F: Future + Send>(future: F) -> F {
+    future
 }
