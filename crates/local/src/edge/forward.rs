@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use super::request::{Facts, query_value};
 use super::route::Location;
 use super::upstream::OwnRequest;
-use super::{Edge, answer, strong};
+use super::{Edge, answer, range, strong};
 
 /// Forwards a request and gives its answer; the bodies stream.
 pub async fn forward(
@@ -24,13 +24,17 @@ pub async fn forward(
         return forward_write(edge, parts, body).await;
     }
     let translated = place.and_then(|place| foreign_version(edge, facts, place, &parts));
-    let method = parts.method.clone();
+    let (method, part) = (parts.method.clone(), range::asked(facts, &parts));
     let response = pass(edge, &facts.service, parts, body).await;
-    match translated {
+    let response = match translated {
         // The emulator looks a version up only after it has let the caller through, so "not found" is also "allowed".
         Some(translated) if response.status() == StatusCode::NOT_FOUND => {
             read_version(edge, method, &translated).await.unwrap_or(response)
         }
+        _ => response,
+    };
+    match (part, place) {
+        (Some(part), Some(place)) => range::narrow(edge, &part, place, response).await,
         _ => response,
     }
 }

@@ -18,6 +18,7 @@ mod effects;
 pub mod faults;
 mod forward;
 pub mod mrap;
+mod range;
 pub mod replication;
 pub mod request;
 mod route;
