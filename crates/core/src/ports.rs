@@ -243,11 +243,7 @@ pub trait TagObjects: Send + Sync {
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] when the object or version is gone.
-    fn tag_status(
-        &self,
-        object: &ObjectRef,
-        status: &str,
-    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+    fn tag_status(&self, object: &ObjectRef, status: &str) -> impl Future<Output = Result<(), ServiceError>> + Send;
 }
 
 /// One reference record: field name to value.
@@ -289,11 +285,7 @@ pub trait StoreRejects: Send + Sync {
     ///
     /// # Errors
     /// [`ServiceError::Throttled`] when rows stay unprocessed.
-    fn store(
-        &self,
-        batch_id: &BatchId,
-        rows: &[RejectedRow],
-    ) -> impl Future<Output = Result<(), ServiceError>> + Send;
+    fn store(&self, batch_id: &BatchId, rows: &[RejectedRow]) -> impl Future<Output = Result<(), ServiceError>> + Send;
 }
 
 /// What the TXT record says about who should act. A hint, cached for its TTL; never a fence.
@@ -399,12 +391,8 @@ pub trait Batches: Send + Sync {
     ///
     /// # Errors
     /// [`ServiceError`] when the table does not answer.
-    fn end(
-        &self,
-        owner: &Owner,
-        ending: &Ending,
-        now: &str,
-    ) -> impl Future<Output = Result<bool, ServiceError>> + Send;
+    fn end(&self, owner: &Owner, ending: &Ending, now: &str)
+    -> impl Future<Output = Result<bool, ServiceError>> + Send;
 
     /// Notes why an attempt was interrupted, if attempt and owner are still these and the batch has not ended; the status
     /// stays. Answers whether it was.

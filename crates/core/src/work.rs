@@ -60,8 +60,6 @@ pub struct Part {
     pub key: String,
     /// ETag without quotes.
     pub etag: String,
-    /// Version, where the bucket is versioned.
-    pub version_id: Option<String>,
     /// Size in bytes; may be 0.
     pub bytes: u64,
 }
@@ -70,7 +68,7 @@ impl Part {
     /// The part that was just written.
     #[must_use]
     pub fn new(key: String, stored: StoredObject, bytes: u64) -> Self {
-        Self { key, etag: stored.etag, version_id: stored.version_id, bytes }
+        Self { key, etag: stored.etag, bytes }
     }
 
     /// The part as an object to read.
@@ -80,7 +78,7 @@ impl Part {
             bucket: bucket.to_owned(),
             key: self.key.clone(),
             etag: Some(self.etag.clone()),
-            version_id: self.version_id.clone(),
+            version_id: None,
         }
     }
 }
