@@ -42,6 +42,7 @@ pub enum Target {
 
 /// Flags of every subcommand that say which deployment is meant.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Deployment")]
 pub struct Which {
     /// Which deployment is meant
     #[arg(long, global = true, value_enum, default_value = "auto", env = "TANDEM_TARGET")]

@@ -26,12 +26,12 @@ pub const SHAPE: Shape = Shape {
         Fault::Spoilt(0, |uuid| uuid.push(b'0')),
         Fault::Spoilt(0, |uuid| uuid.iter_mut().take(1).for_each(|digit| *digit = b'X')),
         Fault::Spoilt(COUNTRY, |country| country.extend_from_slice(b"\xe9\xff")),
-        Fault::Spoilt(COUNTRY, |country| country.resize(51, b'.')),
-        Fault::Spoilt(ITEM_TYPE, |item| item.resize(31, b'.')),
+        Fault::Spoilt(COUNTRY, |country| country.resize(60, b'.')),
+        Fault::Spoilt(ITEM_TYPE, |item| item.resize(40, b'.')),
         Fault::Spoilt(3, |channel| channel.extend_from_slice(b" and by telephone")),
         Fault::Spoilt(4, |priority| priority.extend_from_slice(b"urgent")),
         Fault::Spoilt(5, |date| date.extend_from_slice(b" 00:00")),
-        Fault::Spoilt(6, |region| region.resize(101, b'.')),
+        Fault::Spoilt(6, |region| region.resize(120, b'.')),
     ],
 };
 
