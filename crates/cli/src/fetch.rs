@@ -52,7 +52,7 @@ pub async fn run(args: &FetchArgs, which: &Which) -> anyhow::Result<()> {
     wanted.extend(links.rejects.map(|link| (links::REJECTS, link)));
     std::fs::create_dir_all(&args.output_dir).with_context(|| format!("cannot make {}", args.output_dir.display()))?;
     let taken = |name: &&str| args.output_dir.join(name).exists() && !args.force;
-    if let Some(name) = wanted.iter().map(|(name, _)| *name).find(|name| taken(&name)) {
+    if let Some(name) = wanted.iter().map(|(name, _)| *name).find(taken) {
         bail!("{} is there already: give --force to replace it", args.output_dir.join(name).display());
     }
     let client = client()?;
