@@ -60,9 +60,7 @@ fn system_resolver() -> Result<TokioResolver, ConfigError> {
 }
 
 /// Bounds the time an answer may take: an invocation without an answer is retried by Lambda, it must not hang.
-fn bounded(
-    mut builder: hickory_resolver::ResolverBuilder<TokioRuntimeProvider>,
-) -> Result<TokioResolver, NetError> {
+fn bounded(mut builder: hickory_resolver::ResolverBuilder<TokioRuntimeProvider>) -> Result<TokioResolver, NetError> {
     let options = builder.options_mut();
     options.timeout = Duration::from_secs(2);
     options.attempts = 2;

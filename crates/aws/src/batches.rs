@@ -267,8 +267,7 @@ fn number(value: u64) -> AttributeValue {
 /// # Errors
 /// [`ServiceError::Refused`] when the record has no JSON form, which would be a bug.
 pub fn to_item(record: &BatchRecord) -> Result<Item, ServiceError> {
-    let refused =
-        |message: String| ServiceError::Refused { operation: "dynamodb:PutItem", message };
+    let refused = |message: String| ServiceError::Refused { operation: "dynamodb:PutItem", message };
     let Value::Object(fields) = serde_json::to_value(record).map_err(|error| refused(error.to_string()))? else {
         return Err(refused(String::from("a record is no JSON object")));
     };
@@ -325,13 +324,8 @@ mod tests {
     use tandem_core::event::Upload;
 
     fn record() -> BatchRecord {
-        let upload = Upload {
-            bucket: "b".into(),
-            key: "input/a b.csv".into(),
-            etag: "e".into(),
-            version_id: None,
-            size: 7,
-        };
+        let upload =
+            Upload { bucket: "b".into(), key: "input/a b.csv".into(), etag: "e".into(), version_id: None, size: 7 };
         upload.first_claim("sales-orders", "us-east-1", "2026-01-01T00:00:00.000Z")
     }
 

@@ -1,6 +1,7 @@
 //! What every function does around its work: decode the task, open a span, measure, name the error.
 
 use std::future::Future;
+use std::pin::Pin;
 
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
@@ -42,8 +43,16 @@ pub trait Function {
 pub async fn run<F: Function>(function: F) -> Result<(), lambda_runtime::Error> {
     let region = region()?;
     let (function, region) = (&function, region.as_str());
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| invoke(function, region, event.payload))).await
+    let serve = move |event: LambdaEvent<Value>| invoked(function, region, event.payload);
+    lambda_runtime::run(service_fn(serve)).await
 }
+
+/// One invocation with its type erased: an SDK's futures nest deeper than the compiler lays out at once.
+fn invoked<'a, F: Function>(function: &'a F, region: &'a str, event: Value) -> Pin<Box<Invocation<'a, F::Answer>>> {
+    Box::pin(invoke(function, region, event))
+}
+
+type Invocation<'a, A> = dyn Future<Output = Result<A, Diagnostic>> + 'a;
 
 /// One invocation: from the event to the answer, or to the name under which it failed.
 ///

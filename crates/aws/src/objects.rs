@@ -247,12 +247,8 @@ mod tests {
 
     #[test]
     fn a_copy_source_is_encoded_and_names_its_version() {
-        let source = ObjectRef {
-            bucket: "b".into(),
-            key: "work/a +%/é.csv".into(),
-            etag: None,
-            version_id: Some("v1".into()),
-        };
+        let source =
+            ObjectRef { bucket: "b".into(), key: "work/a +%/é.csv".into(), etag: None, version_id: Some("v1".into()) };
         assert_eq!(copy_source(&source), "b/work/a%20%2B%25/%C3%A9.csv?versionId=v1");
     }
 }

@@ -54,11 +54,7 @@ impl ReferenceTable {
 type Item = HashMap<String, AttributeValue>;
 
 impl LookupRecords for ReferenceTable {
-    async fn lookup(
-        &self,
-        table: &str,
-        keys: &[String],
-    ) -> Result<Vec<(String, ReferenceRecord)>, ServiceError> {
+    async fn lookup(&self, table: &str, keys: &[String]) -> Result<Vec<(String, ReferenceRecord)>, ServiceError> {
         let mut records = Vec::with_capacity(keys.len());
         let mut wanted = if keys.is_empty() { None } else { Some(all_keys(table, keys)?) };
         let mut tries = 0;

@@ -50,8 +50,7 @@ impl RejectsTable {
                 .send()
                 .await
                 .map_err(|error| translate("dynamodb:BatchWriteItem", &self.table, error))?;
-            requests =
-                output.unprocessed_items.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+            requests = output.unprocessed_items.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
             if requests.is_empty() {
                 return Ok(());
             }
@@ -67,11 +66,7 @@ impl StoreRejects for RejectsTable {
         let requests: Result<Vec<WriteRequest>, ServiceError> =
             rows.iter().map(|row| put_request(batch_id, row, expires.as_secs())).collect();
         let chunks: Vec<Vec<WriteRequest>> = requests?.chunks(ITEMS).map(<[WriteRequest]>::to_vec).collect();
-        stream::iter(chunks)
-            .map(|chunk| self.write(chunk))
-            .buffer_unordered(CONCURRENCY)
-            .try_collect()
-            .await
+        stream::iter(chunks).map(|chunk| self.write(chunk)).buffer_unordered(CONCURRENCY).try_collect().await
     }
 }
 
@@ -86,7 +81,7 @@ fn put_request(batch_id: &BatchId, row: &RejectedRow, expires: u64) -> Result<Wr
         (String::from("expires"), AttributeValue::N(expires.to_string())),
     ]);
     let put = PutRequest::builder().set_item(Some(item)).build();
-    let put =
-        put.map_err(|error| ServiceError::Refused { operation: "dynamodb:BatchWriteItem", message: error.to_string() })?;
+    let put = put
+        .map_err(|error| ServiceError::Refused { operation: "dynamodb:BatchWriteItem", message: error.to_string() })?;
     Ok(WriteRequest::builder().put_request(put).build())
 }

@@ -74,12 +74,7 @@ impl Part {
     /// The part as an object to read.
     #[must_use]
     pub fn object(&self, bucket: &str) -> ObjectRef {
-        ObjectRef {
-            bucket: bucket.to_owned(),
-            key: self.key.clone(),
-            etag: Some(self.etag.clone()),
-            version_id: None,
-        }
+        ObjectRef { bucket: bucket.to_owned(), key: self.key.clone(), etag: Some(self.etag.clone()), version_id: None }
     }
 }
 

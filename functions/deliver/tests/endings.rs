@@ -12,9 +12,7 @@ use tandem_aws::telemetry::Metrics;
 use tandem_core::batch::{Attempt, BatchId, BatchRecord, BatchStatus, Ending};
 use tandem_core::event::Upload;
 use tandem_core::payload::{BatchInput, DeliverTask, MergeOutput, Outcome};
-use tandem_core::ports::{
-    Batches, Claim, Clock, Email, Mail, ObjectRef, Owner, Presign, ServiceError, TagObjects,
-};
+use tandem_core::ports::{Batches, Claim, Clock, Email, Mail, ObjectRef, Owner, Presign, ServiceError, TagObjects};
 
 const REGION: &str = "us-east-1";
 

@@ -140,7 +140,8 @@ impl World {
 }
 
 fn datasets() -> Datasets {
-    tandem_aws::datasets::from_directory(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/datasets").as_ref()).unwrap()
+    tandem_aws::datasets::from_directory(concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/datasets").as_ref())
+        .unwrap()
 }
 
 const PUT: &str = include_str!("../../../assets/events/s3-put.json");
@@ -175,10 +176,7 @@ async fn of_several_records_each_input_is_its_own_batch_and_the_rest_starts_noth
     world.receives(Txt::Active, SEVERAL).await.unwrap();
     assert_eq!(
         world.started(),
-        [
-            ("input/one.csv".into(), "sales-orders".into()),
-            ("input/price-list/two.csv".into(), "price-list".into()),
-        ]
+        [("input/one.csv".into(), "sales-orders".into()), ("input/price-list/two.csv".into(), "price-list".into()),]
     );
 }
 

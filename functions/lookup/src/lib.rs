@@ -116,8 +116,7 @@ impl<R: LookupRecords> Lookup<R> {
         }
         let keys: Vec<String> = wanted.into_iter().collect();
         metrics.count("KeysAsked", keys.len() as u64);
-        let records: BTreeMap<_, _> =
-            self.reference.lookup(&dataset.lookup.table, &keys).await?.into_iter().collect();
+        let records: BTreeMap<_, _> = self.reference.lookup(&dataset.lookup.table, &keys).await?.into_iter().collect();
         let missing = keys.into_iter().filter(|key| !records.contains_key(key)).collect();
         Ok(Answer(200, json!(Records { records, missing })))
     }

@@ -1,8 +1,8 @@
 //! Wires `validate` to AWS.
 
-use validate::Validate;
 use tandem_aws::objects::S3Objects;
 use tandem_aws::{config, datasets, lambda, telemetry};
+use validate::Validate;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

@@ -48,7 +48,7 @@ impl Regions {
             ],
         );
         assert_eq!(up.code, 0, "the Regions did not come up:\n{}\n{}", up.stdout, up.stderr);
-        let state = LocalState::load(&root).expect("the state can be read").expect("the Regions run");
+        let state = LocalState::load(&root).expect("the Regions run");
         let regions = Self { root, state, uploads: AtomicU32::new(0) };
         regions.load_reference();
         regions
@@ -231,7 +231,7 @@ fn prepare() -> PathBuf {
     }
     fs::remove_dir_all(&root).ok();
     fs::create_dir_all(root.join(".tandem")).unwrap();
-    for shared in ["sam", "statemachines", "assets", "Cargo.toml"] {
+    for shared in ["sam", "statemachines", "assets", "functions"] {
         symlink(project.join(shared), root.join(shared)).unwrap();
     }
     fs::create_dir_all(root.join("target")).unwrap();
