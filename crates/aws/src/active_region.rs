@@ -107,7 +107,7 @@ fn looks_like_region(text: &str) -> bool {
     let words = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     match parts.as_slice() {
         [words_before @ .., number] => {
-            words_before.len() >= 2 && words_before.iter().all(|part| words(part)) && number.parse::<u8>().is_ok()
+            words_before.len() >= 2 && words_before.iter().all(words) && number.parse::<u8>().is_ok()
         }
         [] => false,
     }

@@ -29,6 +29,8 @@ Examples:
     },
     /// End them
     Down,
+    /// Install the Python environment that they need, under .tandem/, and start nothing
+    Prepare,
     /// Run them detached; called by `up --detach`
     #[command(hide = true)]
     Serve {
@@ -90,6 +92,7 @@ pub async fn run(command: &LocalCommand, which: &Which) -> anyhow::Result<()> {
         LocalCommand::Up(args) => up(args, which).await,
         LocalCommand::Status { json } => status(*json, which).await,
         LocalCommand::Down => down(which).await,
+        LocalCommand::Prepare => prepare(which).await,
         LocalCommand::Serve { options } => tandem_local::serve(options).await,
     }
 }
@@ -156,6 +159,15 @@ fn text(status: &LocalStatus) -> String {
         format!("DNS       {}", state.dns()),
     ];
     lines.map(|line| line + "\n").concat()
+}
+
+async fn prepare(which: &Which) -> anyhow::Result<()> {
+    let installed = tandem_local::prepare(&which.root()).await?;
+    println!(
+        "{}",
+        if installed { "The Python environment was installed." } else { "The Python environment is there." }
+    );
+    Ok(())
 }
 
 async fn down(which: &Which) -> anyhow::Result<()> {

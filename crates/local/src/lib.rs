@@ -24,4 +24,4 @@ pub use options::{Options, Paths};
 pub use process::ProcessId;
 pub use progress::{Progress, Stage, StageProgress};
 pub use state::{LocalState, Mrap};
-pub use supervisor::{LocalStatus, Started, down, serve, serve_arguments, status, up_detached, up_foreground};
+pub use supervisor::{LocalStatus, Started, down, prepare, serve, serve_arguments, status, up_detached, up_foreground};

@@ -128,6 +128,14 @@ pub async fn serve(options: &str) -> anyhow::Result<()> {
     run(&options, &move |stage: Stage| write_stage(&stages, &stage), |_| {}, lock).await
 }
 
+/// Installs the Python environment of the project at `root`, and starts nothing. Answers whether it had to.
+///
+/// # Errors
+/// There is no fit Python, or the packages can't be installed; the message says what to do.
+pub async fn prepare(root: &Path) -> anyhow::Result<bool> {
+    python::ensure(&Paths::of(root)).await
+}
+
 /// Ends the Regions of the project at `root`, exactly the processes that were started for it. Gives whether there were any.
 ///
 /// # Errors

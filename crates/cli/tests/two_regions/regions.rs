@@ -236,7 +236,8 @@ fn prepare() -> PathBuf {
     }
     fs::create_dir_all(root.join("target")).unwrap();
     symlink(project.join("target/lambda"), root.join("target/lambda")).unwrap();
-    fs::create_dir_all(project.join(".tandem/venv")).unwrap();
+    let prepared = run(&project, &["local", "prepare"]);
+    assert_eq!(prepared.code, 0, "the Python environment cannot be installed:\n{}", prepared.stderr);
     symlink(project.join(".tandem/venv"), root.join(".tandem/venv")).unwrap();
     root
 }
