@@ -9,9 +9,13 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::answer;
 use super::request::Facts;
+
+/// How long a held call waits at most; longer than any test needs, so that a forgotten one ends too.
+const LONGEST_HOLD: Duration = Duration::from_secs(60);
 
 /// Which calls a fault concerns, how many, and what happens to them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +57,9 @@ pub enum FaultAction {
         /// For how long it is held.
         milliseconds: u64,
     },
+    /// It goes on once the faults are cleared, or after a minute. It counts as a call from its arrival on, so whoever wants
+    /// to know that it is held looks at the counts.
+    Hold,
 }
 
 impl Fault {
@@ -67,7 +74,11 @@ impl Fault {
 
 /// The rules in force.
 #[derive(Default)]
-pub struct Faults(Mutex<Vec<Fault>>);
+pub struct Faults {
+    rules: Mutex<Vec<Fault>>,
+    /// Told at each clearing, with the rules locked.
+    cleared: watch::Sender<()>,
+}
 
 impl Faults {
     /// Adds a rule.
@@ -75,9 +86,11 @@ impl Faults {
         self.rules().push(fault);
     }
 
-    /// Takes all rules away.
+    /// Takes all rules away, and lets go of the calls that are held.
     pub fn clear(&self) {
-        self.rules().clear();
+        let mut rules = self.rules();
+        rules.clear();
+        self.cleared.send_replace(());
     }
 
     /// The rules that still concern a call.
@@ -86,8 +99,9 @@ impl Faults {
         self.rules().clone()
     }
 
-    /// Uses up one call of the first rule that concerns this one, and says what it is to suffer.
-    fn take(&self, facts: &Facts) -> Option<FaultAction> {
+    /// Uses up one call of the first rule that concerns this one, and says what it is to suffer, and who tells of the next
+    /// clearing.
+    fn take(&self, facts: &Facts) -> Option<(FaultAction, watch::Receiver<()>)> {
         let mut rules = self.rules();
         let index = rules.iter().position(|fault| fault.concerns(facts))?;
         let action = rules[index].action.clone();
@@ -98,12 +112,17 @@ impl Faults {
             Some(times) => *times -= 1,
             None => {}
         }
-        Some(action)
+        Some((action, self.cleared.subscribe()))
     }
 
     /// Lets a call suffer what it should: holds it, or gives the answer that ends it.
     pub async fn apply(&self, facts: &Facts) -> Option<Response<Body>> {
-        match self.take(facts)? {
+        let (action, mut cleared) = self.take(facts)?;
+        match action {
+            FaultAction::Hold => {
+                let _cleared_or_long_enough = tokio::time::timeout(LONGEST_HOLD, cleared.changed()).await;
+                None
+            }
             FaultAction::Delay { milliseconds } => {
                 tokio::time::sleep(Duration::from_millis(milliseconds)).await;
                 None
@@ -116,7 +135,7 @@ impl Faults {
     }
 
     fn rules(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,6 +185,22 @@ mod tests {
         }
         faults.clear();
         assert!(faults.apply(&call("s3", "PutObject", "us-east-1")).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_held_call_goes_on_when_the_faults_are_cleared_and_not_before() {
+        let faults = Faults::default();
+        faults.add(failing(r#"{"service":"states","times":1,"action":"hold"}"#));
+        faults.clear();
+        let concerned = call("states", "StartExecution", "us-east-1");
+        assert!(faults.apply(&concerned).await.is_none());
+        faults.add(failing(r#"{"service":"states","times":1,"action":"hold"}"#));
+        let mut held = std::pin::pin!(faults.apply(&concerned));
+        let waits =
+            std::future::poll_fn(|context| std::task::Poll::Ready(held.as_mut().poll(context).is_pending())).await;
+        assert!(waits && faults.all().is_empty());
+        faults.clear();
+        assert!(held.await.is_none());
     }
 
     #[test]
