@@ -17,6 +17,21 @@ const LARGEST_DELETE: usize = 8 << 20;
 /// What a key keeps as it is when the edge itself writes it into a path.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// Whether something may follow from an operation's success.
+pub fn may_follow(operation: &str) -> bool {
+    matches!(
+        operation,
+        "PutObject"
+            | "CopyObject"
+            | "CompleteMultipartUpload"
+            | "PutObjectTagging"
+            | "DeleteObjectTagging"
+            | "DeleteObject"
+            | "DeleteObjects"
+            | "SubmitMultiRegionAccessPointRoutes"
+    )
+}
+
 /// Does what follows from a request's success.
 pub async fn after(
     edge: &Edge,
@@ -107,6 +122,7 @@ mod tests {
         answer.insert("x-amz-version-id", "v".parse().unwrap());
         let version = Some("v".to_owned());
         for write in ["PutObject", "CopyObject", "CompleteMultipartUpload"] {
+            assert!(may_follow(write));
             assert_eq!(change(write, "", &answer), Some(ChangeKind::Written { version: version.clone(), etag: None }));
         }
         let tagged = change("PutObjectTagging", "tagging&versionId=w", &answer);
@@ -114,6 +130,7 @@ mod tests {
         assert_eq!(change("DeleteObject", "", &answer), Some(ChangeKind::Deleted));
         assert_eq!(change("DeleteObject", "versionId=w", &answer), None);
         for other in ["GetObject", "UploadPart", "CreateMultipartUpload", "AbortMultipartUpload"] {
+            assert!(!may_follow(other));
             assert_eq!(change(other, "", &answer), None);
         }
     }

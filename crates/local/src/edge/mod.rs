@@ -32,7 +32,7 @@ use std::time::Duration;
 use anyhow::Context;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::Response;
+use axum::http::{Response, StatusCode};
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
@@ -167,7 +167,17 @@ async fn handle(State((edge, api)): State<Shared>, request: Request) -> Response
         Ok(read) => read,
         Err(refusal) => return *refusal,
     };
-    let response = forward::forward(&edge, &facts, place.as_ref(), parts, body).await;
-    effects::after(&edge, &facts, place, &query, deletes, (response.status(), response.headers())).await;
-    response
+    let (service, has_effects) = (facts.service.clone(), effects::may_follow(&facts.operation));
+    let work = async move {
+        let response = forward::forward(&edge, &facts, place.as_ref(), parts, body).await;
+        effects::after(&edge, &facts, place, &query, deletes, (response.status(), response.headers())).await;
+        response
+    };
+    if !has_effects {
+        return work.await;
+    }
+    // A task of its own: what a caller that gives up has changed must be replicated all the same.
+    tokio::spawn(work).await.unwrap_or_else(|error| {
+        answer::error(&service, StatusCode::INTERNAL_SERVER_ERROR, "InternalError", &error.to_string())
+    })
 }
