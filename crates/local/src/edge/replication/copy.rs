@@ -46,7 +46,7 @@ impl Copier {
         };
         let headers = [("x-amz-copy-source", source.as_str())];
         let answer = self.call(Method::PUT, region, &format!("/{target}/{key}"), &headers, Bytes::new()).await?;
-        if answer.status == StatusCode::NOT_FOUND {
+        if is_gone(&answer) {
             // The version was deleted before its turn came; its replica would have been deleted by nobody.
             return Ok(Outcome::Done);
         }
@@ -68,7 +68,7 @@ impl Copier {
         };
         let own = self.regions.get(bucket).map_or(region, String::as_str);
         let read = self.call(Method::GET, own, &tagging(bucket, key, version), &[], Bytes::new()).await?;
-        if read.status == StatusCode::NOT_FOUND {
+        if is_gone(&read) {
             return Ok(Outcome::Done);
         }
         if !read.status.is_success() {
@@ -117,11 +117,38 @@ fn tagging(bucket: &str, key: &str, version: Option<&str>) -> String {
     }
 }
 
+/// Whether the object is gone. A bucket that is not there is another matter: it may be deployed again.
+fn is_gone(answer: &Answer) -> bool {
+    let code = |code| answer.text().contains(&format!("<Code>{code}</Code>"));
+    answer.status == StatusCode::NOT_FOUND && (code("NoSuchKey") || code("NoSuchVersion"))
+}
+
 fn outcome(answer: &Answer) -> Outcome {
     let reason = || format!("{} {}", answer.status, answer.text());
     match answer.status {
         status if status.is_success() => Outcome::Done,
         status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Outcome::Retry(reason()),
+        StatusCode::NOT_FOUND if !is_gone(answer) => Outcome::Retry(reason()),
         _ => Outcome::Never(reason()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: StatusCode, code: &str) -> Answer {
+        let body = Bytes::from(format!("<Error><Code>{code}</Code></Error>"));
+        Answer { status, headers: http::HeaderMap::new(), body }
+    }
+
+    #[test]
+    fn an_object_can_be_gone_but_a_bucket_is_waited_for() {
+        for code in ["NoSuchKey", "NoSuchVersion"] {
+            assert!(is_gone(&answer(StatusCode::NOT_FOUND, code)));
+        }
+        let no_bucket = answer(StatusCode::NOT_FOUND, "NoSuchBucket");
+        assert!(!is_gone(&no_bucket) && matches!(outcome(&no_bucket), Outcome::Retry(_)));
+        assert!(matches!(outcome(&answer(StatusCode::FORBIDDEN, "AccessDenied")), Outcome::Never(_)));
     }
 }

@@ -14,8 +14,8 @@ use super::{Change, FailedChange, PendingChange, ReplicationSettings, Replicatio
 /// How many keys' changes are made at once.
 const LANES: usize = 4;
 
-/// How often a change is tried before it is given up.
-const ATTEMPTS: u32 = 5;
+/// The longest pause between two tries of a change.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// How many given-up changes are remembered.
 const REMEMBERED_FAILURES: usize = 100;
@@ -142,8 +142,7 @@ async fn work<A: Apply>(replicator: Arc<Replicator>, lane: usize, apply: Arc<A>)
             lane.arrived.notified().await;
             continue;
         };
-        wait_until_due(&replicator, accepted).await;
-        make(&replicator, &*apply, &change).await;
+        make(&replicator, &*apply, accepted, &change).await;
         // Only now, so that a change which is being made still counts as pending.
         lane.waiting().pop_front();
     }
@@ -168,22 +167,27 @@ async fn wait_until_due(replicator: &Replicator, accepted: Instant) {
     }
 }
 
-/// Makes one change, trying again while that may help.
-async fn make<A: Apply>(replicator: &Replicator, apply: &A, change: &Change) {
-    for attempt in 1..=ATTEMPTS {
+/// Makes one change once it is due, trying again for as long as that may help: S3 does not give up either.
+async fn make<A: Apply>(replicator: &Replicator, apply: &A, accepted: Instant, change: &Change) {
+    for attempt in 1.. {
+        wait_until_due(replicator, accepted).await;
         match apply.apply(change).await {
             Outcome::Done => {
                 replicator.replicated.fetch_add(1, Ordering::Relaxed);
                 return;
             }
             Outcome::Never(reason) => return replicator.give_up(change, reason),
-            Outcome::Retry(reason) if attempt == ATTEMPTS => return replicator.give_up(change, reason),
             Outcome::Retry(reason) => {
                 tracing::warn!(bucket = change.bucket, key = change.key, attempt, reason, "replication is tried again");
-                tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
+                tokio::time::sleep(pause_after(attempt)).await;
             }
         }
     }
+}
+
+/// How long to wait after a try that failed.
+fn pause_after(attempt: u32) -> Duration {
+    Duration::from_millis(50).saturating_mul(2_u32.saturating_pow(attempt)).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -275,12 +279,30 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_can_not_be_made_is_given_up_and_named() {
-        let (replicator, mut made) = replicator(ATTEMPTS, Outcome::Retry("away".to_owned()));
+    async fn what_can_never_be_made_is_given_up_and_named() {
+        let (replicator, mut made) = replicator(1, Outcome::Never("refused".to_owned()));
         replicator.accept(change("a", 1));
         replicator.accept(change("a", 2));
         assert_eq!(made.recv().await.unwrap(), change("a", 2));
         let failed = replicator.status().failed;
-        assert_eq!((failed.len(), failed[0].reason.as_str()), (1, "away"));
+        assert_eq!((failed.len(), failed[0].reason.as_str()), (1, "refused"));
+    }
+
+    #[tokio::test]
+    async fn what_may_work_later_stays_pending() {
+        let (replicator, mut made) = replicator(u32::MAX, Outcome::Retry("away".to_owned()));
+        replicator.accept(change("a", 1));
+        tokio::time::sleep(HELD).await;
+        assert!(made.try_recv().is_err());
+        let status = replicator.status();
+        assert_eq!((status.pending.len(), status.failed.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_pauses_between_tries_grow_up_to_the_longest() {
+        assert_eq!(pause_after(1), Duration::from_millis(100));
+        assert_eq!(pause_after(2), Duration::from_millis(200));
+        assert_eq!(pause_after(7), LONGEST_PAUSE);
+        assert_eq!(pause_after(u32::MAX), LONGEST_PAUSE);
     }
 }
