@@ -3,19 +3,15 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::replication::{Change, ChangeKind};
-use super::request::{Facts, query_value};
+use super::request::{Facts, encoded_key, query_value};
 use super::route::Location;
 use super::{Edge, answer};
 use crate::xml;
 
 /// A request to delete 1,000 keys of 1,024 bytes, escaped, is well below this.
 const LARGEST_DELETE: usize = 8 << 20;
-
-/// What a key keeps as it is when the edge itself writes it into a path.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Whether something may follow from an operation's success.
 pub fn may_follow(operation: &str) -> bool {
@@ -98,7 +94,7 @@ fn deleted_keys(text: &str) -> anyhow::Result<Vec<String>> {
     let (mut keys, mut key, mut version) = (Vec::new(), None, None);
     for (element, text) in xml::elements(text)? {
         match element.as_str() {
-            "Key" => key = Some(utf8_percent_encode(&text, PATH).to_string()),
+            "Key" => key = Some(encoded_key(text.as_bytes())),
             "VersionId" => version = Some(text),
             "Object" => {
                 let (key, version) = (key.take(), version.take());

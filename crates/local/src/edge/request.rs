@@ -5,9 +5,13 @@
 
 use axum::http::request::Parts;
 use http::{HeaderMap, Method};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
 /// The end of the host of a Multi-Region Access Point.
 const MRAP_HOST: &str = ".accesspoint.s3-global.amazonaws.com";
+
+/// What a key keeps as it is when the edge itself writes it into a path.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// One request, as far as the edge needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +76,18 @@ pub fn query_value<'a>(query: &'a str, name: &str) -> Option<&'a str> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (key == name).then_some(value)
     })
+}
+
+/// A key, given with its bytes as they are, as the edge writes it into a path.
+#[must_use]
+pub fn encoded_key(key: &[u8]) -> String {
+    percent_encode(key, PATH).to_string()
+}
+
+/// A key as it stood in a path, in the edge's own spelling: callers encode the same key differently.
+#[must_use]
+pub fn same_key(key: &str) -> String {
+    encoded_key(&percent_decode_str(key).collect::<Vec<u8>>())
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -249,6 +265,14 @@ mod tests {
             );
             assert_eq!(facts.object.unwrap().key, key);
         }
+    }
+
+    #[test]
+    fn a_key_has_one_spelling_however_it_was_encoded() {
+        for spelling in ["a%20b/%C3%BC+%2b~", "%61%20b%2F%c3%bc%2B%2B%7E"] {
+            assert_eq!(same_key(spelling), "a%20b/%C3%BC%2B%2B~");
+        }
+        assert_eq!(same_key("%FF%25"), "%FF%25");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use axum::http::Response;
 use axum::http::request::Parts;
 use time::OffsetDateTime;
 
-use super::request::{Facts, Place};
+use super::request::{Facts, Place, same_key};
 use super::{Edge, mrap};
 
 /// The bucket and key that a request is about, once the access point has been seen through.
@@ -15,7 +15,7 @@ pub struct Location {
     pub region: Option<String>,
     /// Bucket.
     pub bucket: String,
-    /// Key as in the request's path.
+    /// Key, percent-encoded as the edge itself does it: a key has one spelling here, whatever the request's is.
     pub key: String,
 }
 
@@ -37,7 +37,7 @@ pub fn decide(edge: &Edge, facts: &Facts, parts: &Parts) -> Result<Option<Locati
     };
     let location = |bucket: String| {
         let region = edge.buckets.iter().find(|(_, name)| **name == bucket).map(|(region, _)| region.clone());
-        Location { region, bucket, key: object.key.clone() }
+        Location { region, bucket, key: same_key(&object.key) }
     };
     Ok(bucket.map(location))
 }

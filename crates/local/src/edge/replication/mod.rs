@@ -19,7 +19,7 @@ pub use versions::Versions;
 pub struct Change {
     /// The bucket in which it happened.
     pub bucket: String,
-    /// The key as it stood in the request's path.
+    /// The key, percent-encoded in the edge's own spelling.
     pub key: String,
     /// What happened.
     pub kind: ChangeKind,
