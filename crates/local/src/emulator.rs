@@ -1,5 +1,6 @@
 //! The emulator's process: started with a clean environment, waited for, ended with the functions that it runs.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::TcpListener;
 use std::path::Path;
@@ -110,13 +111,21 @@ fn spawn(options: &Options, paths: &Paths) -> anyhow::Result<Child> {
         .spawn()?)
 }
 
-/// Takes the user's AWS settings out of a command's environment and puts the local account's in.
+/// The variables of this process's environment that no process of the local Regions may inherit: the user's settings for
+/// AWS, Tandem and the emulator, and what would lead Python away from its own packages.
+pub fn foreign_settings() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| is_foreign(&name.to_string_lossy()))
+}
+
+fn is_foreign(name: &str) -> bool {
+    ["AWS_", "TANDEM_", "MINISTACK_"].iter().any(|prefix| name.starts_with(prefix))
+        || matches!(name, "PYTHONPATH" | "PYTHONHOME")
+}
+
+/// Takes the user's settings out of a command's environment and puts the local account's in.
 pub fn clean(command: &mut Command, options: &Options) {
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("AWS_") || text.starts_with("TANDEM_") || text.starts_with("MINISTACK_") {
-            command.env_remove(&name);
-        }
+    for name in foreign_settings() {
+        command.env_remove(name);
     }
     command
         .env("AWS_ACCESS_KEY_ID", &options.account)
@@ -136,4 +145,19 @@ pub fn last_lines(log: &Path) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let tail = lines[lines.len().saturating_sub(12)..].join("\n  ");
     format!("; its log is {}, and ends with:\n  {tail}", log.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_foreign;
+
+    #[test]
+    fn only_settings_that_would_reach_too_far_are_foreign() {
+        for name in ["AWS_PROFILE", "TANDEM_PYTHON", "MINISTACK_REGION", "PYTHONPATH", "PYTHONHOME"] {
+            assert!(is_foreign(name), "{name}");
+        }
+        for name in ["PATH", "HOME", "PYTHONUNBUFFERED", "PIP_INDEX_URL"] {
+            assert!(!is_foreign(name), "{name}");
+        }
+    }
 }

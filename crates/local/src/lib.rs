@@ -19,6 +19,7 @@ mod state;
 pub mod supervisor;
 mod xml;
 
+pub use emulator::foreign_settings;
 pub use mailbox::{Email, mailbox};
 pub use options::{Options, Paths};
 pub use process::ProcessId;
