@@ -1,5 +1,7 @@
 //! Small JSON requests to the edge and the emulator.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use axum::body::Body;
 use axum::http::{Method, Request};
@@ -12,15 +14,23 @@ use serde::de::DeserializeOwned;
 /// A mailbox of a long run with HTML bodies is some megabytes.
 const LARGEST_ANSWER: usize = 256 << 20;
 
+/// How long an answer may take; both programs are on this machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Sends a request, with a JSON body if there is one, and reads its JSON answer.
 ///
 /// # Errors
-/// Nothing listens there, or the answer is an error or no such JSON.
+/// Nothing listens there, or it does not answer in time, or the answer is an error or no such JSON.
 pub async fn request<T: DeserializeOwned>(
     method: Method,
     url: &str,
     body: Option<&impl Serialize>,
 ) -> anyhow::Result<T> {
+    let answer = tokio::time::timeout(PATIENCE, exchange(method, url, body)).await;
+    answer.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer from {url} within {PATIENCE:?}")))
+}
+
+async fn exchange<T: DeserializeOwned>(method: Method, url: &str, body: Option<&impl Serialize>) -> anyhow::Result<T> {
     let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
     let request =
         Request::builder().method(method).uri(url).header("content-type", "application/json").body(Body::from(body))?;

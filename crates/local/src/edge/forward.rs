@@ -1,6 +1,7 @@
 //! To the emulator and back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
@@ -11,6 +12,9 @@ use super::request::{Facts, query_value};
 use super::route::Location;
 use super::upstream::OwnRequest;
 use super::{Edge, answer, range, strong};
+
+/// How long a write may have its turn: an emulator that hangs on one must not hold up all others for ever.
+const LONGEST_TURN: Duration = Duration::from_secs(60);
 
 /// Forwards a request and gives its answer; the bodies stream.
 pub async fn forward(
@@ -56,11 +60,15 @@ async fn forward_write(edge: &Arc<Edge>, parts: Parts, body: Body) -> Response<B
     // A task of its own: a caller that gives up must not give its turn away while the emulator is still writing.
     let write = tokio::spawn(async move {
         let _turn = edge.strong.turn(&body).await;
-        pass(&edge, "dynamodb", parts, Body::from(body)).await
+        let passed = tokio::time::timeout(LONGEST_TURN, pass(&edge, "dynamodb", parts, Body::from(body))).await;
+        passed.unwrap_or_else(|_| internal_error("the emulator does not answer"))
     });
-    write.await.unwrap_or_else(|error| {
-        answer::error("dynamodb", StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", &error.to_string())
-    })
+    write.await.unwrap_or_else(|error| internal_error(&error.to_string()))
+}
+
+/// DynamoDB's answer to a write that may or may not have happened.
+fn internal_error(message: &str) -> Response<Body> {
+    answer::error("dynamodb", StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError", message)
 }
 
 /// A version of the other bucket, with what it is called here.
