@@ -45,6 +45,13 @@ pub struct FetchArgs {
 /// # Errors
 /// When there is no result, a file is there already, or the download breaks off; no half file stays.
 pub async fn run(args: &FetchArgs, which: &Which) -> anyhow::Result<()> {
+    tokio::select! {
+        fetched = fetch(args, which) => fetched,
+        () = interruption() => Err(Interrupted.into()),
+    }
+}
+
+async fn fetch(args: &FetchArgs, which: &Which) -> anyhow::Result<()> {
     let deployment = which.find().await?;
     let record = status::find(&deployment, &args.batch).await?;
     let links = links::of(&deployment.links(), &record).await?;
@@ -76,16 +83,17 @@ fn client() -> anyhow::Result<HttpClient> {
 
 async fn download(client: &HttpClient, link: &str, edge: Option<&Edge>, path: &Path) -> anyhow::Result<()> {
     let body = open(client, link, edge).await?;
-    let draft = path.with_extension("csv.part");
-    let saved = tokio::select! {
-        saved = save(body, &draft, path) => saved,
-        () = interruption() => Err(Interrupted.into()),
-    };
-    if saved.is_err() {
+    save(body, &Draft(path.with_extension("csv.part")), path).await
+}
+
+/// A file that is not complete yet. Removed when dropped, however its work ends, unless it has been renamed.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
         // What failed is worth more to know than whether the draft could be removed.
-        let _ = std::fs::remove_file(&draft);
+        let _ = std::fs::remove_file(&self.0);
     }
-    saved
 }
 
 /// Follows a link; the answer's body.
@@ -111,11 +119,11 @@ fn silent() -> Unreachable {
 }
 
 /// Writes a body to a file under another name first, so that what stands under `path` is always complete.
-async fn save(mut body: Incoming, draft: &Path, path: &Path) -> anyhow::Result<()> {
+async fn save(mut body: Incoming, draft: &Draft, path: &Path) -> anyhow::Result<()> {
     let place = || format!("cannot write {}", path.display());
     let size = hyper::body::Body::size_hint(&body).exact().unwrap_or_default();
     let bar = bytes_bar(size, "downloading");
-    let mut file = File::create(draft).with_context(place)?;
+    let mut file = File::create(&draft.0).with_context(place)?;
     while let Some(frame) = timeout(SILENCE, body.frame()).await.map_err(|_| silent())? {
         let frame = frame.map_err(|error| Unreachable(format!("the download broke off: {error}")))?;
         if let Some(data) = frame.data_ref() {
@@ -125,5 +133,5 @@ async fn save(mut body: Incoming, draft: &Path, path: &Path) -> anyhow::Result<(
     }
     file.sync_all().with_context(place)?;
     bar.finish_and_clear();
-    std::fs::rename(draft, path).with_context(place)
+    std::fs::rename(&draft.0, path).with_context(place)
 }
