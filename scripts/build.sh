@@ -32,6 +32,9 @@ for argument in "$@"; do
 done
 
 cd "$(dirname "$0")/.."
+# The artefacts must lie where the templates look for them, whatever the shell says of Cargo's folders.
+export CARGO_TARGET_DIR=$PWD/target
+unset CARGO_BUILD_TARGET
 command -v cargo >/dev/null || { echo "build.sh: cargo is missing; install Rust from https://rustup.rs" >&2; exit 1; }
 
 functions=()
@@ -46,10 +49,10 @@ if [ -n "$arm64" ]; then
         echo "build.sh: cargo-lambda is missing, which builds for arm64 on any machine; install it: cargo install cargo-lambda" >&2
         exit 1
     }
-    cargo lambda build --release --arm64 "${packages[@]}"
+    cargo lambda build --locked --release --arm64 "${packages[@]}"
 else
     # One invocation for everything: each dependency is compiled once.
-    cargo build --profile "$profile" --workspace --bins
+    cargo build --locked --profile "$profile" --workspace --bins
     for function in "${functions[@]}"; do
         mkdir -p "target/lambda/$function"
         # Replaced in one step: a bootstrap that is being executed cannot be overwritten.

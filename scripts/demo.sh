@@ -27,6 +27,10 @@ for argument in "$@"; do
 done
 
 cd "$(dirname "$0")/.."
+# Whatever the shell says of AWS: this is about the local Regions.
+export TANDEM_TARGET=local
+export CARGO_TARGET_DIR=$PWD/target
+unset CARGO_BUILD_TARGET TANDEM_SUFFIX TANDEM_PROJECT_DIR
 say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 [ -t 1 ] || say() { printf '\n%s\n' "$1"; }
 
@@ -34,14 +38,28 @@ tandem=target/local/tandem
 work=target/demo
 mkdir -p "$work"
 
+python=${TANDEM_PYTHON:-python3}
+"$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || {
+    echo "demo.sh: $python is missing, older than 3.10 or lacks venv; on Debian and Ubuntu: apt install python3-venv" >&2
+    exit 1
+}
+if [ -x "$tandem" ] && "$tandem" local status >/dev/null 2>&1; then
+    echo "demo.sh: the local Regions run already, with what was built before; end them first: $tandem local down" >&2
+    exit 1
+fi
+
 finish() {
     status=$?
-    if [ -z "$keep" ] && [ -x "$tandem" ]; then
-        "$tandem" local down || true
+    trap - EXIT
+    if { [ -z "$keep" ] || [ "$status" -ne 0 ]; } && [ -x "$tandem" ]; then
+        "$tandem" local down || status=1
     fi
     [ "$status" -eq 0 ] || printf '\nThe demo did not come to its end (exit status %d). Logs: .tandem/logs/\n' "$status" >&2
+    exit "$status"
 }
 trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 say '1. Build the functions and the command (the first build takes some minutes)'
 scripts/build.sh

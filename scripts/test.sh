@@ -12,7 +12,7 @@ Usage: scripts/test.sh [--quick]
   -h, --help  this text
 
 In order: format, lints, unit and property tests, the functions' build, the templates' lint, and the end-to-end tests on two
-local Regions, which start under target/two-regions/ on free ports and are taken down again.
+local Regions, which start under target/two-regions/ on free ports and are taken down again, and the demo.
 TEXT
 }
 
@@ -26,16 +26,26 @@ for argument in "$@"; do
 done
 
 cd "$(dirname "$0")/.."
+export CARGO_TARGET_DIR=$PWD/target
+unset CARGO_BUILD_TARGET
 step() { printf '\n== %s (%d s so far)\n' "$1" "$SECONDS"; }
+
+[ -n "$quick" ] || {
+    python=${TANDEM_PYTHON:-python3}
+    "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || {
+        echo "test.sh: $python is missing, older than 3.10 or lacks venv; on Debian and Ubuntu: apt install python3-venv" >&2
+        exit 1
+    }
+}
 
 step 'format'
 cargo fmt --all --check
 
 step 'lints'
-cargo clippy --profile local --workspace --all-targets --quiet -- -D warnings
+cargo clippy --locked --profile local --workspace --all-targets --quiet -- -D warnings
 
 step 'unit and property tests'
-cargo test --profile local --workspace --quiet
+cargo test --locked --profile local --workspace --quiet
 
 [ -z "$quick" ] || { step 'done; the local Regions were left out'; exit 0; }
 
@@ -47,6 +57,15 @@ target/local/tandem local prepare
 .tandem/venv/bin/cfn-lint sam/*.yaml
 
 step 'two Regions, end to end'
-cargo test --profile local --workspace --quiet --test two_regions -- --ignored
+# Whatever ends this script, no Region stays up.
+trap 'target/local/tandem --target local --project-dir target/two-regions local down >/dev/null 2>&1 || true' EXIT
+cargo test --locked --profile local --workspace --quiet --test two_regions -- --ignored
+
+step "the demo, the README's first command"
+if target/local/tandem --target local local status >/dev/null 2>&1; then
+    echo 'left out: the local Regions run already'
+else
+    scripts/demo.sh
+fi
 
 step 'done'

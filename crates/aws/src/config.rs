@@ -84,8 +84,9 @@ pub async fn sdk_config() -> SdkConfig {
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(3))
-                .read_timeout(Duration::from_secs(20))
-                .operation_timeout(Duration::from_secs(120))
+                // Shorter than any function's own limit, so that a service that hangs is an error with a name.
+                .read_timeout(Duration::from_secs(5))
+                .operation_timeout(Duration::from_secs(20))
                 .build(),
         )
         .load()

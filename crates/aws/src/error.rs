@@ -7,7 +7,8 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tandem_core::ports::ServiceError;
 
 /// Codes with which services ask to slow down.
-const THROTTLED: [&str; 9] = [
+const THROTTLED: [&str; 10] = [
+    "ExecutionLimitExceeded",
     "ThrottlingException",
     "Throttling",
     "ProvisionedThroughputExceededException",
@@ -24,8 +25,18 @@ const DENIED: [&str; 5] =
     ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "InvalidAccessKeyId", "AccessDeniedFault"];
 
 /// Codes that say something is not there.
-const NOT_FOUND: [&str; 6] =
-    ["NoSuchKey", "NoSuchVersion", "NotFound", "NoSuchBucket", "ResourceNotFoundException", "MethodNotAllowed"];
+const NOT_FOUND: [&str; 4] = ["NoSuchKey", "NoSuchVersion", "NotFound", "MethodNotAllowed"];
+
+/// Codes of a refusal that the same call may not meet a little later.
+const PASSING: [&str; 7] = [
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "RequestTimeTooSkewed",
+];
 
 /// Translates the error of one call.
 ///
@@ -40,18 +51,68 @@ where
         Some(message) => format!("{code}: {message}"),
         None => DisplayErrorContext(&error).to_string(),
     };
-    let known = |codes: &[&str]| codes.contains(&code.as_str());
-    if known(&THROTTLED) {
-        ServiceError::Throttled { operation, source: error.into() }
-    } else if code == "PreconditionFailed" || status == 412 {
-        ServiceError::Changed { what: what.to_owned() }
-    } else if known(&NOT_FOUND) || (code.is_empty() && status == 404) {
-        ServiceError::NotFound { what: what.to_owned() }
-    } else if known(&DENIED) || status == 403 {
-        ServiceError::Denied { operation, message }
-    } else if (400..500).contains(&status) || matches!(error, SdkError::ConstructionFailure(_)) {
-        ServiceError::Refused { operation, message }
-    } else {
-        ServiceError::Unavailable { operation, message, source: error.into() }
+    match kind(&code, status, matches!(error, SdkError::ConstructionFailure(_))) {
+        Kind::Throttled => ServiceError::Throttled { operation, source: error.into() },
+        Kind::Changed => ServiceError::Changed { what: what.to_owned() },
+        Kind::NotFound => ServiceError::NotFound { what: what.to_owned() },
+        Kind::Denied => ServiceError::Denied { operation, message },
+        Kind::Refused => ServiceError::Refused { operation, message },
+        Kind::Unavailable => ServiceError::Unavailable { operation, message, source: error.into() },
+    }
+}
+
+/// The kinds of [`ServiceError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Throttled,
+    Changed,
+    NotFound,
+    Denied,
+    Refused,
+    Unavailable,
+}
+
+/// What kind of error a service's code and HTTP status are; status 0 means that there was no answer.
+fn kind(code: &str, status: u16, never_sent: bool) -> Kind {
+    match status {
+        _ if THROTTLED.contains(&code) || status == 429 => Kind::Throttled,
+        _ if PASSING.contains(&code) || status == 408 => Kind::Unavailable,
+        _ if code == "PreconditionFailed" || status == 412 => Kind::Changed,
+        _ if NOT_FOUND.contains(&code) || (code.is_empty() && status == 404) => Kind::NotFound,
+        _ if DENIED.contains(&code) || status == 403 => Kind::Denied,
+        _ if (400..500).contains(&status) || never_sent => Kind::Refused,
+        _ => Kind::Unavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, kind};
+
+    #[test]
+    fn a_code_and_a_status_are_told_by_what_can_be_done_about_them() {
+        for (code, status, expected) in [
+            ("ProvisionedThroughputExceededException", 400, Kind::Throttled),
+            ("SlowDown", 503, Kind::Throttled),
+            ("ReplicatedWriteConflictException", 400, Kind::Throttled),
+            ("", 429, Kind::Throttled),
+            ("RequestTimeout", 400, Kind::Unavailable),
+            ("ExpiredToken", 400, Kind::Unavailable),
+            ("RequestTimeTooSkewed", 403, Kind::Unavailable),
+            ("InternalError", 500, Kind::Unavailable),
+            ("", 0, Kind::Unavailable),
+            ("PreconditionFailed", 412, Kind::Changed),
+            ("NoSuchKey", 404, Kind::NotFound),
+            ("NoSuchVersion", 404, Kind::NotFound),
+            ("", 404, Kind::NotFound),
+            ("NoSuchBucket", 404, Kind::Refused),
+            ("ResourceNotFoundException", 400, Kind::Refused),
+            ("AccessDenied", 403, Kind::Denied),
+            ("AccessDeniedException", 400, Kind::Denied),
+            ("ValidationException", 400, Kind::Refused),
+        ] {
+            assert_eq!(kind(code, status, false), expected, "{code} {status}");
+        }
+        assert_eq!(kind("", 0, true), Kind::Refused);
     }
 }

@@ -1,8 +1,10 @@
 //! What every function does around its work: decode the task, open a span, measure, name the error.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
+use futures::FutureExt;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -71,7 +73,10 @@ pub async fn invoke<F: Function>(function: &F, region: &str, event: Value) -> Re
     let worked = async {
         let task = serde_json::from_value(event).map_err(|error| diagnostic(ErrorType::Internal, &error))?;
         F::describe(&task, &span, &mut metrics);
-        function.handle(task, &mut metrics).await.map_err(|error| diagnostic(error.error_type(), &error))
+        // A panic is an error of this invocation: it is logged and measured as any other, and the process goes on.
+        let work = AssertUnwindSafe(function.handle(task, &mut metrics)).catch_unwind().await;
+        let done = work.map_err(|_| panicked())?;
+        done.map_err(|error| diagnostic(error.error_type(), &error))
     }
     .instrument(span.clone())
     .await;
@@ -87,6 +92,12 @@ pub async fn invoke<F: Function>(function: &F, region: &str, event: Value) -> Re
         }
     }
     worked
+}
+
+/// What a panic is to Step Functions: a bug. Its message may hold a row's content, so it goes no further.
+fn panicked() -> Diagnostic {
+    let error_message = String::from("the function panicked");
+    Diagnostic { error_type: ErrorType::Internal.as_str().to_owned(), error_message }
 }
 
 /// An error with its name, its message, and the messages of its sources.
@@ -123,4 +134,102 @@ pub fn describe_chunk(task: &ChunkTask, span: &Span, metrics: &mut Metrics) {
     describe_batch(&task.batch, span, metrics);
     span.record("chunk", task.chunk.chunk);
     metrics.property("chunk", task.chunk.chunk);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::json;
+    use tandem_core::ports::ServiceError;
+    use tracing_subscriber::EnvFilter;
+
+    use super::*;
+    use crate::telemetry::subscriber;
+
+    /// Logs, and then does what its task's key says.
+    struct Chunked;
+
+    impl Function for Chunked {
+        const NAME: &'static str = "chunked";
+        type Task = ChunkTask;
+        type Answer = ();
+        type Error = ServiceError;
+
+        fn describe(task: &ChunkTask, span: &Span, metrics: &mut Metrics) {
+            describe_chunk(task, span, metrics);
+        }
+
+        async fn handle(&self, task: ChunkTask, _metrics: &mut Metrics) -> Result<(), ServiceError> {
+            info!("working");
+            match task.batch.key.as_str() {
+                "panic" => panic!("row content"),
+                "fail" => Err(ServiceError::Denied { operation: "s3:GetObject", message: "no".into() }),
+                _ => Ok(()),
+            }
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn task(key: &str) -> Value {
+        json!({
+            "batch": {
+                "batch_id": "0123456789abcdef0123456789abcdef", "attempt": 3, "bucket": "b", "key": key, "etag": "e",
+                "version_id": null, "size": 1, "dataset": "d",
+            },
+            "split": {"work_prefix": "w/", "layout": {"columns": 1, "positions": [0]}, "version_id": null},
+            "chunk": {"chunk": 7, "start": 0, "end": 1, "first_row": 1, "rows": 1},
+        })
+    }
+
+    /// The outcome of an invocation, and the lines that it logged.
+    fn invoked(key: &str) -> (Result<(), Diagnostic>, Vec<Value>) {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let logs = subscriber(EnvFilter::new("info"), move || writer.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let outcome =
+            tracing::subscriber::with_default(logs, || runtime.block_on(invoke(&Chunked, "us-east-1", task(key))));
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        (outcome, text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    #[test]
+    fn every_line_of_a_unit_of_work_says_which_it_is() {
+        for key in ["work", "fail", "panic"] {
+            let (_, lines) = invoked(key);
+            assert!(lines.len() >= 2, "{lines:?}");
+            for line in lines {
+                let span = &line["span"];
+                assert_eq!(
+                    (&span["batch_id"], &span["attempt"], &span["chunk"], &span["region"]),
+                    (&json!("0123456789abcdef0123456789abcdef"), &json!(3), &json!(7), &json!("us-east-1")),
+                    "{line}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_keeps_its_stable_name_and_a_panic_is_internal_without_its_message() {
+        assert_eq!(invoked("fail").0.unwrap_err().error_type, "Denied");
+        let panicked = invoked("panic").0.unwrap_err();
+        assert_eq!(panicked.error_type, "Internal");
+        assert!(!panicked.error_message.contains("row content"));
+    }
 }

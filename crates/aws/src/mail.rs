@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
-use tandem_core::ports::{Email, Mail, ServiceError};
+use tandem_core::ports::{Email, Mail, MailError, ServiceError};
 
 use crate::config::{ConfigError, required};
 use crate::error::translate;
@@ -43,18 +43,34 @@ fn content(text: &str) -> Result<Content, ServiceError> {
         .map_err(|error| ServiceError::Refused { operation: "ses:SendEmail", message: error.to_string() })
 }
 
+/// The message of an e-mail.
+fn message(email: &Email) -> Result<Message, ServiceError> {
+    let body = Body::builder().text(content(&email.text)?).html(content(&email.html)?).build();
+    Ok(Message::builder().subject(content(&email.subject)?).body(body).build())
+}
+
+/// A refusal is an answer, so nothing was sent; where there was none, or the service failed, nobody knows.
+fn classify(error: ServiceError) -> MailError {
+    match error {
+        ServiceError::Unavailable { .. } => MailError::Undetermined(error),
+        _ => MailError::NotSent(error),
+    }
+}
+
 impl Mail for SesMail {
-    async fn send(&self, email: &Email) -> Result<(), ServiceError> {
-        let body = Body::builder().text(content(&email.text)?).html(content(&email.html)?).build();
-        let message = Message::builder().subject(content(&email.subject)?).body(body).build();
-        self.client
+    async fn send(&self, email: &Email) -> Result<(), MailError> {
+        let message = message(email).map_err(MailError::NotSent)?;
+        let sent = self
+            .client
             .send_email()
             .from_email_address(&self.sender)
             .destination(Destination::builder().to_addresses(&self.recipient).build())
             .content(EmailContent::builder().simple(message).build())
             .send()
-            .await
-            .map(drop)
-            .map_err(|error| translate("ses:SendEmail", "the e-mail", error))
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) => Err(classify(translate("ses:SendEmail", "the e-mail", error))),
+        }
     }
 }

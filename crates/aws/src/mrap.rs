@@ -16,7 +16,7 @@ use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeTransmitInterceptorContextMut;
 
-use crate::objects::S3Objects;
+use crate::objects::{S3Objects, tuned};
 
 pub use link::{MrapLinks, content_disposition};
 pub use upload::{MrapUploader, UploadError};
@@ -71,7 +71,7 @@ impl FromStr for MrapArn {
 /// Any endpoint override in `config` is left out: the SDK ignores it for such an ARN, and refuses path style with it.
 #[must_use]
 pub fn client(config: &SdkConfig, edge: Option<Edge>) -> Client {
-    let mut builder = aws_sdk_s3::config::Builder::from(config).force_path_style(false);
+    let mut builder = tuned(aws_sdk_s3::config::Builder::from(config)).force_path_style(false);
     builder.set_endpoint_url(None);
     if let Some(edge) = edge {
         builder.push_interceptor(aws_sdk_s3::config::SharedInterceptor::new(edge));

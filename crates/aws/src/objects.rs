@@ -1,7 +1,11 @@
 //! S3: reading, writing, assembling and tagging objects.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::primitives::ByteStream as SdkByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Tag, Tagging};
 use bytes::Bytes;
@@ -30,7 +34,7 @@ impl S3Objects {
     /// A client made from the shared configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let mut builder = aws_sdk_s3::config::Builder::from(config);
+        let mut builder = tuned(aws_sdk_s3::config::Builder::from(config));
         if config.endpoint_url().is_some() {
             // An endpoint override names one host for every bucket.
             builder = builder.force_path_style(true);
@@ -43,6 +47,22 @@ impl S3Objects {
     pub const fn with_client(client: Client) -> Self {
         Self { client }
     }
+}
+
+/// What every S3 client needs besides.
+pub(crate) fn tuned(builder: aws_sdk_s3::config::Builder) -> aws_sdk_s3::config::Builder {
+    builder
+        // A chunk takes longer to send than any other call; the operation's limit leaves room for completing large uploads.
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(3))
+                .read_timeout(Duration::from_secs(12))
+                .operation_timeout(Duration::from_secs(300))
+                .build(),
+        )
+        // A checksum on a part must have been announced when the upload began, which a copied part does not carry; the
+        // payload's own hash is signed instead.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
 }
 
 /// An ETag as it stands in a header.
@@ -213,7 +233,19 @@ impl TagObjects for S3Objects {
             message: error.to_string(),
         };
         let tag = Tag::builder().key(STATUS_TAG).value(status).build().map_err(refused)?;
-        let tagging = Tagging::builder().tag_set(tag).build().map_err(refused)?;
+        // Setting tags replaces them all, and an input may have its owner's own.
+        let before = self
+            .client
+            .get_object_tagging()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .set_version_id(object.version_id.clone())
+            .send()
+            .await
+            .map_err(|error| translate("s3:GetObjectTagging", &what, error))?;
+        let others = before.tag_set.into_iter().filter(|tag| tag.key() != STATUS_TAG);
+        let tags = others.chain([tag]).collect();
+        let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(refused)?;
         self.client
             .put_object_tagging()
             .bucket(&object.bucket)

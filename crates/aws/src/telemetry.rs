@@ -6,13 +6,24 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Tandem";
 
 /// Sets up JSON logs, at the level in `TANDEM_LOG` or `info`. Every line repeats the fields of the unit of work it belongs to.
 pub fn init() {
-    let filter = EnvFilter::try_from_env("TANDEM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // The runtime's own lines stand outside every unit of work and repeat what `lambda::invoke` says within it.
+    let filter = EnvFilter::try_from_env("TANDEM_LOG").unwrap_or_else(|_| EnvFilter::new("info,lambda_runtime=off"));
+    subscriber(filter, std::io::stdout).init();
+}
+
+/// JSON lines to a writer.
+pub(crate) fn subscriber<W>(filter: EnvFilter, writer: W) -> impl tracing::Subscriber + Send + Sync
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
@@ -20,7 +31,8 @@ pub fn init() {
         .with_span_list(false)
         .with_target(false)
         .with_env_filter(filter)
-        .init();
+        .with_writer(writer)
+        .finish()
 }
 
 /// Unit of a metric, as CloudWatch names it.
@@ -70,18 +82,26 @@ impl Metrics {
     /// Counts things.
     #[expect(clippy::cast_precision_loss, reason = "a metric is a double by its format")]
     pub fn count(&mut self, name: &'static str, things: u64) {
-        self.values.push((name, Unit::Count, things as f64));
+        self.add(name, Unit::Count, things as f64);
     }
 
     /// Counts bytes.
     #[expect(clippy::cast_precision_loss, reason = "a metric is a double by its format")]
     pub fn bytes(&mut self, name: &'static str, bytes: u64) {
-        self.values.push((name, Unit::Bytes, bytes as f64));
+        self.add(name, Unit::Bytes, bytes as f64);
     }
 
     /// Notes a duration.
     pub fn seconds(&mut self, name: &'static str, seconds: f64) {
-        self.values.push((name, Unit::Seconds, seconds));
+        self.add(name, Unit::Seconds, seconds);
+    }
+
+    /// Adds to what was noted under this name before: a unit of work has one value of each metric.
+    fn add(&mut self, name: &'static str, unit: Unit, value: f64) {
+        match self.values.iter_mut().find(|(known, ..)| *known == name) {
+            Some((.., sum)) => *sum += value,
+            None => self.values.push((name, unit, value)),
+        }
     }
 
     /// Says what the unit of work was about. Ids are properties, never dimensions: each new dimension value is a new metric.
@@ -148,6 +168,16 @@ mod tests {
         let definitions = &document["_aws"]["CloudWatchMetrics"][0]["Metrics"];
         assert_eq!(definitions[0], json!({"Name": "RowsIn", "Unit": "Count"}));
         assert_eq!(definitions[1], json!({"Name": "BytesOut", "Unit": "Bytes"}));
+    }
+
+    #[test]
+    fn what_is_counted_twice_is_added_up() {
+        let mut metrics = Metrics::begin("intake", "us-east-1");
+        metrics.count("BatchesClaimed", 1);
+        metrics.count("BatchesClaimed", 2);
+        let document = metrics.document("ok", 0);
+        assert_eq!(document["BatchesClaimed"], 3.0);
+        assert_eq!(document["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().map(Vec::len), Some(1));
     }
 
     #[test]

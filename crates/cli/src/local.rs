@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use tandem_local::{LocalState, LocalStatus, Options, Stage, StageProgress, Started};
 
 use crate::deployment::{Target, Which};
-use crate::exit::{Unreachable, usage};
+use crate::exit::{Interrupted, Unreachable, usage};
 
 /// Subcommands of `local`.
 #[derive(Debug, Clone, Subcommand)]
@@ -100,7 +100,7 @@ pub async fn run(command: &LocalCommand, which: &Which) -> anyhow::Result<()> {
 async fn up(args: &UpArgs, which: &Which) -> anyhow::Result<()> {
     let options = args.options(which)?;
     let started = if args.detach {
-        Some(tandem_local::up_detached(&options, &show).await?)
+        Some(tandem_local::up_detached(&options, &show).await.map_err(interrupted)?)
     } else {
         tandem_local::up_foreground(&options, &show, |state| {
             println!("{}\nEnd them with Ctrl-C.", running(state));
@@ -109,11 +109,15 @@ async fn up(args: &UpArgs, which: &Which) -> anyhow::Result<()> {
     };
     match started {
         Some(Started::Now(state)) => println!("{}\nEnd them with `tandem local down`.", running(&state)),
-        Some(Started::Already(state)) if state.ready => println!("They ran already. {}", running(&state)),
-        Some(Started::Already(_)) => println!("They are just being started by another command."),
+        Some(Started::Already(state)) => println!("They ran already. {}", running(&state)),
         None => println!("The local Regions have ended."),
     }
     Ok(())
+}
+
+/// Ctrl-C gives this command's own exit status.
+fn interrupted(error: anyhow::Error) -> anyhow::Error {
+    if error.is::<tandem_local::Interrupted>() { Interrupted.into() } else { error }
 }
 
 fn running(state: &LocalState) -> String {
@@ -162,7 +166,7 @@ fn text(status: &LocalStatus) -> String {
 }
 
 async fn prepare(which: &Which) -> anyhow::Result<()> {
-    let installed = tandem_local::prepare(&which.root()).await?;
+    let installed = tandem_local::prepare(&which.root()).await.map_err(interrupted)?;
     println!(
         "{}",
         if installed { "The Python environment was installed." } else { "The Python environment is there." }

@@ -9,7 +9,7 @@ use crate::batch::{BatchRecord, Ending};
 use crate::email::{self, Link, Links};
 use crate::error::{Classified, ErrorType};
 use crate::payload::{BatchInput, Failure, MergeOutput, Outcome};
-use crate::ports::{Batches, Clock, Mail, ObjectRef, Owner, Presign, ServiceError, TagObjects};
+use crate::ports::{Batches, Clock, Mail, MailError, ObjectRef, Owner, Presign, ServiceError, TagObjects};
 use crate::protocol::time_text;
 
 /// Tag value of an input whose result was delivered.
@@ -38,15 +38,23 @@ pub struct Delivery<'a, B, P, M, T, C> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeliveryError {
-    /// A service failed.
+    /// A service failed before anything was sent.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The e-mail was not sent, or may not have been.
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    /// The e-mail was sent, and the batch's end could not be written. Not to be repeated: that would send it again.
+    #[error("the e-mail was sent, but the batch's end could not be written: {0}")]
+    Unrecorded(#[source] ServiceError),
 }
 
 impl Classified for DeliveryError {
     fn error_type(&self) -> ErrorType {
         match self {
-            Self::Service(error) => error.error_type(),
+            Self::Service(error) | Self::Mail(MailError::NotSent(error)) => error.error_type(),
+            Self::Mail(MailError::Undetermined(_)) => ErrorType::MailUndetermined,
+            Self::Unrecorded(_) => ErrorType::EndUnrecorded,
         }
     }
 }
@@ -63,8 +71,7 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
         }
         let links = self.links(batch, merge).await?;
         self.mail.send(&email::delivered(batch, merge, &links)).await?;
-        self.end(&owner, &Ending::Delivered(merge.clone())).await?;
-        Ok(Outcome::Delivered)
+        self.end(&owner, &Ending::Delivered(merge.clone()), Outcome::Delivered).await
     }
 
     /// Ends a batch whose file is at fault and tells its owner why, unless this attempt is superseded.
@@ -78,8 +85,8 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
         }
         let reason = failure.error.message();
         self.mail.send(&email::failed(&failure.batch, &reason)).await?;
-        self.end(&owner, &Ending::Failed { failed_state: failure.failed_state.clone(), reason }).await?;
-        Ok(Outcome::Failed)
+        let ending = Ending::Failed { failed_state: failure.failed_state.clone(), reason };
+        self.end(&owner, &ending, Outcome::Failed).await
     }
 
     /// Notes why an attempt was interrupted and leaves the batch open for the reconciler.
@@ -132,10 +139,16 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
         })
     }
 
-    async fn end(&self, owner: &Owner, ending: &Ending) -> Result<(), ServiceError> {
-        // `false` cannot come from another attempt: the fence would have had to let it pass after this one.
-        // It is this attempt's own earlier write whose answer was lost.
-        self.batches.end(owner, ending, &self.now()).await.map(drop)
+    /// Writes the end. If it is not this attempt's to write any more, it is either written already (its answer was lost) or
+    /// another attempt took the batch between fence and end.
+    async fn end(&self, owner: &Owner, ending: &Ending, outcome: Outcome) -> Result<Outcome, DeliveryError> {
+        let unrecorded = DeliveryError::Unrecorded;
+        if self.batches.end(owner, ending, &self.now()).await.map_err(unrecorded)? {
+            return Ok(outcome);
+        }
+        let record = self.batches.get(&owner.batch_id).await.map_err(unrecorded)?;
+        let written = record.is_some_and(|record| record.status.has_ended() && record.attempt == owner.attempt);
+        Ok(if written { outcome } else { Outcome::Superseded })
     }
 
     fn now(&self) -> String {

@@ -34,13 +34,17 @@ pub enum ErrorType {
     ServiceUnavailable,
     /// The role lacks a permission.
     Denied,
+    /// The e-mail may or may not have been sent: no answer came.
+    MailUndetermined,
+    /// The e-mail was sent, and that could not be noted.
+    EndUnrecorded,
     /// A bug or a broken configuration.
     Internal,
 }
 
 impl ErrorType {
     /// Every name there is.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::EmptyFile,
         Self::NotCsv,
         Self::WrongDelimiter,
@@ -54,6 +58,8 @@ impl ErrorType {
         Self::Throttled,
         Self::ServiceUnavailable,
         Self::Denied,
+        Self::MailUndetermined,
+        Self::EndUnrecorded,
         Self::Internal,
     ];
 
@@ -74,6 +80,8 @@ impl ErrorType {
             Self::Throttled => "Throttled",
             Self::ServiceUnavailable => "ServiceUnavailable",
             Self::Denied => "Denied",
+            Self::MailUndetermined => "MailUndetermined",
+            Self::EndUnrecorded => "EndUnrecorded",
             Self::Internal => "Internal",
         }
     }
@@ -91,12 +99,10 @@ impl ErrorType {
                 | Self::UnclosedQuote
                 | Self::RecordTooLong
                 | Self::TooManyChunks
-                | Self::UnknownDataset
-                | Self::InputMissing
         )
     }
 
-    /// Whether the same call may succeed a little later.
+    /// Whether the same call may succeed a little later, and does no harm if it succeeded the first time.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         matches!(self, Self::Throttled | Self::ServiceUnavailable)

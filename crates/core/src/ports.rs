@@ -263,6 +263,9 @@ pub trait LookupRecords: Send + Sync {
     ) -> impl Future<Output = Result<Vec<(String, ReferenceRecord)>, ServiceError>> + Send;
 }
 
+/// Most bytes that a reference table's name, a slash and a key have together: what DynamoDB takes as a partition key.
+pub const RECORD_ID_BYTES: usize = 2048;
+
 /// Most keys in one [`LookupRecords::lookup`].
 pub const LOOKUP_KEYS: usize = 100;
 
@@ -454,13 +457,25 @@ pub struct Email {
     pub html: String,
 }
 
+/// Why an e-mail was not, or may not have been, sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MailError {
+    /// The service refused it, or was not reached: nothing was sent.
+    #[error(transparent)]
+    NotSent(ServiceError),
+    /// No answer came: it may have been sent. Trying again may send it twice.
+    #[error("it is not known whether the e-mail was sent: {0}")]
+    Undetermined(#[source] ServiceError),
+}
+
 /// Sends e-mail to the owner. Not idempotent: a call that was answered must not be repeated.
 pub trait Mail: Send + Sync {
     /// Sends to the configured recipient.
     ///
     /// # Errors
-    /// [`ServiceError`] when the service did not accept it.
-    fn send(&self, email: &Email) -> impl Future<Output = Result<(), ServiceError>> + Send;
+    /// [`MailError`], which tells what was surely not sent from what may have been.
+    fn send(&self, email: &Email) -> impl Future<Output = Result<(), MailError>> + Send;
 }
 
 /// Tells the time.

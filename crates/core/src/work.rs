@@ -143,6 +143,10 @@ impl WorkError {
 impl Classified for WorkError {
     fn error_type(&self) -> ErrorType {
         match self {
+            // A work file that is not what was noted of it is being written again by a repeated child: it will be there.
+            Self::Service(ServiceError::NotFound { .. } | ServiceError::Changed { .. }) => {
+                ErrorType::ServiceUnavailable
+            }
             Self::Service(error) => error.error_type(),
             Self::Dataset(error) => error.error_type(),
             Self::Truncated { .. } => ErrorType::ServiceUnavailable,

@@ -28,35 +28,40 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Starts it and waits until it answers.
+    /// Starts it, and does not wait for it.
     ///
     /// # Errors
-    /// Its port is taken, or it ended, or it didn't answer in time; the message has the log's last lines.
-    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+    /// Its port is taken, or it can't be started or ended at once.
+    pub fn spawn(options: &Options) -> anyhow::Result<Self> {
         let port = options.emulator_port;
         TcpListener::bind(("127.0.0.1", port))
             .with_context(|| format!("port {port} (emulator) is taken: choose another with --emulator-port"))?;
         let paths = options.paths();
-        let log = paths.emulator_log();
-        let mut child = spawn(options, &paths).context("the emulator can't be started")?;
+        let child = spawn(options, &paths).context("the emulator can't be started")?;
         let process = child.id().and_then(ProcessId::of);
-        let url = format!("http://127.0.0.1:{port}/_ministack/health");
+        let process =
+            process.with_context(|| format!("the emulator ended at once{}", last_lines(&paths.emulator_log())))?;
+        Ok(Self { child, process })
+    }
+
+    /// Waits until it answers.
+    ///
+    /// # Errors
+    /// It ended, or it didn't answer in time; the message has the log's last lines.
+    pub async fn answers(&mut self, options: &Options) -> anyhow::Result<()> {
+        let log = options.paths().emulator_log();
+        let url = format!("http://127.0.0.1:{}/_ministack/health", options.emulator_port);
         let answers = async {
             while json_http::get::<serde_json::Value>(&url).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
         tokio::select! {
-            ended = child.wait() => bail!("the emulator ended at once ({}){}", ended?, last_lines(&log)),
-            answered = tokio::time::timeout(PATIENCE, answers) => if answered.is_err() {
-                if let Some(process) = process {
-                    process.end_group(END_PATIENCE).await;
-                }
-                bail!("the emulator does not answer after {PATIENCE:?}{}", last_lines(&log));
-            },
+            ended = self.child.wait() => bail!("the emulator ended at once ({}){}", ended?, last_lines(&log)),
+            answered = tokio::time::timeout(PATIENCE, answers) => {
+                answered.map_err(|_| anyhow::anyhow!("the emulator does not answer after {PATIENCE:?}{}", last_lines(&log)))
+            }
         }
-        let process = process.context("the emulator ended while it was being started")?;
-        Ok(Self { child, process })
     }
 
     /// Waits until it ends, which it should not.

@@ -25,4 +25,6 @@ pub use options::{Options, Paths};
 pub use process::ProcessId;
 pub use progress::{Progress, Stage, StageProgress};
 pub use state::{LocalState, Mrap};
-pub use supervisor::{LocalStatus, Started, down, prepare, serve, serve_arguments, status, up_detached, up_foreground};
+pub use supervisor::{
+    Interrupted, LocalStatus, Started, down, prepare, serve, serve_arguments, status, up_detached, up_foreground,
+};

@@ -40,6 +40,42 @@ pub struct LocalState {
     pub outputs: BTreeMap<String, BTreeMap<String, String>>,
 }
 
+/// The processes that a `local.json` names, even one that another build of this program has written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(crate) struct Processes {
+    /// As in [`LocalState`].
+    pub edge: ProcessId,
+    /// As in [`LocalState`].
+    #[serde(default)]
+    pub emulator: Option<ProcessId>,
+}
+
+impl Processes {
+    /// Those of the project at `root`, whether or not they still run; `None` if none are written down.
+    pub fn load(root: &Path) -> Option<Self> {
+        let text = std::fs::read(Paths::of(root).state()).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Whether any of them still runs.
+    pub fn any_alive(&self) -> bool {
+        self.edge.is_alive() || self.emulator.as_ref().is_some_and(ProcessId::is_alive)
+    }
+
+    /// Removes the file, if it still names the same supervising process: it may be a successor's by now.
+    pub fn forget(&self, root: &Path) -> anyhow::Result<()> {
+        if Self::load(root).is_none_or(|named| named.edge != self.edge) {
+            return Ok(());
+        }
+        match std::fs::remove_file(Paths::of(root).state()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("local.json can't be removed")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The Multi-Region Access Point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mrap {
@@ -82,7 +118,7 @@ impl LocalState {
 
     /// What is written down for the project at `root`, whether or not it still runs; `None` if there is nothing.
     ///
-    /// A file that can't be read as a state counts as nothing: it is from another version.
+    /// A file that can't be read as a state counts as nothing: another build wrote it.
     #[must_use]
     pub fn load(root: &Path) -> Option<Self> {
         let text = std::fs::read(Paths::of(root).state()).ok()?;
@@ -133,6 +169,24 @@ mod tests {
         assert_eq!(LocalState::load(&root), Some(state));
         std::fs::write(root.join(".tandem/local.json"), "{}").unwrap();
         assert_eq!(LocalState::load(&root), None);
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn the_processes_are_found_in_another_builds_state_and_forgotten_only_by_name() {
+        let root = std::env::temp_dir().join(format!("tandem-processes-{}", std::process::id()));
+        std::fs::create_dir_all(root.join(".tandem")).unwrap();
+        let edge = ProcessId::of(std::process::id()).unwrap();
+        let text = serde_json::json!({ "edge": edge, "of_another_build": true }).to_string();
+        std::fs::write(root.join(".tandem/local.json"), text).unwrap();
+        assert_eq!(LocalState::load(&root), None);
+        let found = Processes::load(&root).unwrap();
+        assert!(found.any_alive());
+        let predecessor = ProcessId { started: "before".to_owned(), ..edge };
+        Processes { edge: predecessor, emulator: None }.forget(&root).unwrap();
+        assert_eq!(Processes::load(&root).as_ref(), Some(&found));
+        found.forget(&root).unwrap();
+        assert_eq!(Processes::load(&root), None);
         std::fs::remove_dir_all(root).unwrap();
     }
 }

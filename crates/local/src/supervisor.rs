@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::process::Command;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, EdgeStatus};
 use crate::deploy;
@@ -26,19 +26,37 @@ use crate::options::{Options, Paths};
 use crate::process::ProcessId;
 use crate::progress::{Progress, Stage, step};
 use crate::python;
-use crate::state::LocalState;
+use crate::state::{LocalState, Processes};
 
 /// How long the supervising process may take to end, its emulator and all.
 const END_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the deployment may take; it usually takes some seconds.
+const DEPLOY_PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// How long another command's start is waited for: as long as that waits itself, with time to install packages.
+const OTHER_PATIENCE: Duration = Duration::from_secs(6 * 60);
 
 /// What a start came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Started {
     /// It runs now.
     Now(Box<LocalState>),
-    /// It ran already, or is just being started by another command (then [`LocalState::ready`] is false).
+    /// It ran already, or was just being started by another command, which was waited for.
     Already(Box<LocalState>),
 }
+
+/// The user broke it off; nothing of it runs any more.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
 
 /// What runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,8 +82,10 @@ pub async fn up_foreground(
     progress: &dyn Progress,
     on_ready: impl FnOnce(&LocalState),
 ) -> anyhow::Result<Option<Started>> {
-    let Some(lock) = lock(&options.paths())? else { return already(options).map(Some) };
-    run(options, progress, on_ready, lock).await.map(|()| None)
+    match lock_unless_running(options).await? {
+        Turn::Ours(lock) => run(options, progress, on_ready, lock).await.map(|()| None),
+        Turn::Running(state) => Ok(Some(Started::Already(state))),
+    }
 }
 
 /// Starts the Regions in a process of their own and waits until they can be used.
@@ -73,13 +93,14 @@ pub async fn up_foreground(
 /// That process is this very program, called with [`serve_arguments`], and must then call [`serve`].
 ///
 /// # Errors
-/// They can't be started; the message has the end of the log.
+/// They can't be started; the message has the end of the log. [`Interrupted`] after Ctrl-C or SIGTERM.
 pub async fn up_detached(options: &Options, progress: &dyn Progress) -> anyhow::Result<Started> {
     let paths = options.paths();
-    match lock(&paths)? {
-        Some(free) => drop(free),
-        None => return already(options),
+    match lock_unless_running(options).await? {
+        Turn::Ours(free) => drop(free),
+        Turn::Running(state) => return Ok(Started::Already(state)),
     }
+    let mut signals = Signals::new()?;
     std::fs::write(paths.stages(), "")?;
     let log = File::create(paths.edge_log())?;
     let mut child = Command::new(std::env::current_exe()?)
@@ -90,7 +111,28 @@ pub async fn up_detached(options: &Options, progress: &dyn Progress) -> anyhow::
         .stdout(log.try_clone()?)
         .stderr(log)
         .spawn()?;
-    let pid = child.id();
+    let process = child.id().and_then(ProcessId::of);
+    tokio::select! {
+        // First: a Ctrl-C may reach the child too, and its end is then not worth an explanation.
+        biased;
+        () = signals.any() => {
+            if let Some(process) = process {
+                process.end(END_PATIENCE).await;
+                let _reaped = child.wait().await?;
+                // Only if it had to be killed is there anything left.
+                if let Some(left) = Processes::load(&options.root).filter(|named| named.edge == process) {
+                    end(&options.root, &left).await?;
+                }
+            }
+            Err(Interrupted.into())
+        }
+        state = until_ready(options, &mut child, progress) => state.map(Started::Now),
+    }
+}
+
+/// Waits until the detached process is ready, and reports its stages meanwhile.
+async fn until_ready(options: &Options, child: &mut Child, progress: &dyn Progress) -> anyhow::Result<Box<LocalState>> {
+    let (paths, pid) = (options.paths(), child.id());
     let mut reported = 0;
     loop {
         let ended = child.try_wait()?;
@@ -99,7 +141,7 @@ pub async fn up_detached(options: &Options, progress: &dyn Progress) -> anyhow::
             bail!("the local Regions could not be started ({status}){}", emulator::last_lines(&paths.edge_log()));
         }
         match LocalState::load(&options.root) {
-            Some(state) if state.ready && Some(state.edge.pid) == pid => return Ok(Started::Now(Box::new(state))),
+            Some(state) if state.ready && Some(state.edge.pid) == pid => return Ok(Box::new(state)),
             _ => tokio::time::sleep(Duration::from_millis(25)).await,
         }
     }
@@ -131,39 +173,64 @@ pub async fn serve(options: &str) -> anyhow::Result<()> {
 /// Installs the Python environment of the project at `root`, and starts nothing. Answers whether it had to.
 ///
 /// # Errors
-/// There is no fit Python, or the packages can't be installed; the message says what to do.
+/// There is no fit Python, or the packages can't be installed; the message says what to do. [`Interrupted`] after Ctrl-C
+/// or SIGTERM.
 pub async fn prepare(root: &Path) -> anyhow::Result<bool> {
-    python::ensure(&Paths::of(root)).await
+    let mut signals = Signals::new()?;
+    let paths = Paths::of(root);
+    tokio::select! {
+        // First: pip ends by the same Ctrl-C, and what it says of that is no news.
+        biased;
+        () = signals.any() => Err(Interrupted.into()),
+        installed = python::ensure(&paths) => installed,
+    }
 }
 
-/// Ends the Regions of the project at `root`, exactly the processes that were started for it. Gives whether there were any.
+/// Ends the Regions of the project at `root`, exactly the processes that were started for it, also those that another build
+/// of this program has started or is starting. Gives whether there were any.
 ///
 /// # Errors
-/// `local.json` can't be removed.
+/// `local.json` can't be removed, or there is a process that holds the lock and isn't named there.
 pub async fn down(root: &Path) -> anyhow::Result<bool> {
-    let Some(state) = LocalState::load(root) else { return Ok(false) };
-    let was_running = state.edge.is_alive() || state.emulator.as_ref().is_some_and(ProcessId::is_alive);
-    state.edge.end(END_PATIENCE).await;
+    let ended = match Processes::load(root) {
+        Some(named) => end(root, &named).await?,
+        None => false,
+    };
+    let paths = Paths::of(root);
+    if !ended && paths.lock().exists() && lock(&paths)?.is_none() {
+        bail!(
+            "the local Regions are just being started or ended by a process that {} does not name: try again",
+            paths.state().display()
+        );
+    }
+    Ok(ended)
+}
+
+/// Ends these processes, and forgets them. Gives whether there were any.
+async fn end(root: &Path, named: &Processes) -> anyhow::Result<bool> {
+    let was_running = named.any_alive();
+    named.edge.end(END_PATIENCE).await;
     // Usually gone with its supervisor; not if that was killed.
-    if let Some(emulator) = &state.emulator {
+    if let Some(emulator) = &named.emulator {
         emulator.end_group(emulator::END_PATIENCE).await;
     }
-    remove_state(&Paths::of(root))?;
+    named.forget(root)?;
     Ok(was_running)
 }
 
 /// What runs for the project at `root`. Cleans up after processes that are all gone.
 ///
 /// # Errors
-/// A stale `local.json` can't be removed.
+/// A stale `local.json` can't be removed, or another build of this program runs the Regions.
 pub async fn status(root: &Path) -> anyhow::Result<LocalStatus> {
     let nothing = LocalStatus { running: false, healthy: false, edge: None, emulator_healthy: false, state: None };
-    let Some(state) = LocalState::load(root) else { return Ok(nothing) };
-    let emulator_alive = state.emulator.as_ref().is_some_and(ProcessId::is_alive);
-    if !state.is_alive() && !emulator_alive {
-        remove_state(&Paths::of(root))?;
+    let Some(named) = Processes::load(root) else { return Ok(nothing) };
+    if !named.any_alive() {
+        named.forget(root)?;
         return Ok(nothing);
     }
+    let Some(state) = LocalState::load(root) else { bail!(OTHER_BUILD) };
+    let emulator_alive = state.emulator.as_ref().is_some_and(ProcessId::is_alive);
     let health = format!("http://127.0.0.1:{}/_ministack/health", state.options.emulator_port);
     let soon = |work| tokio::time::timeout(Duration::from_secs(5), work);
     let emulator_healthy =
@@ -186,21 +253,24 @@ async fn run(
     on_ready: impl FnOnce(&LocalState),
     lock: File,
 ) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
     // What a killed predecessor left behind; we hold the lock, so it is nobody else's.
-    down(&options.root).await?;
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut hangup = signal(SignalKind::hangup())?;
+    if let Some(left) = Processes::load(&options.root) {
+        end(&options.root, &left).await?;
+    }
+    let me = ProcessId::of(std::process::id()).context("this process can't find itself")?;
+    // At once, so that `down` finds a start in progress, however long it takes.
+    let state = LocalState::starting(options, me.clone());
+    state.save()?;
     let mut emulator = None;
     let result = tokio::select! {
-        result = bring_up(options, progress, on_ready, &mut emulator) => result,
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-        _ = hangup.recv() => Ok(()),
+        result = bring_up(options, progress, on_ready, state, &mut emulator) => result,
+        () = signals.any() => Ok(()),
     };
     if let Some(emulator) = emulator {
         emulator.end().await;
     }
-    remove_state(&options.paths())?;
+    Processes { edge: me, emulator: None }.forget(&options.root)?;
     drop(lock);
     result
 }
@@ -211,6 +281,7 @@ async fn bring_up(
     options: &Options,
     progress: &dyn Progress,
     on_ready: impl FnOnce(&LocalState),
+    mut state: LocalState,
     emulator: &mut Option<Emulator>,
 ) -> anyhow::Result<()> {
     let paths = options.paths();
@@ -221,9 +292,6 @@ async fn bring_up(
         .with_context(|| format!("port {port} (edge) is taken: choose another with --edge-port"))?;
     step(progress, "Python environment", python::ensure(&paths)).await?;
     empty(&paths.run())?;
-    let me = ProcessId::of(std::process::id()).context("this process can't find itself")?;
-    let mut state = LocalState::starting(options, me);
-    state.save()?;
 
     let edge = Edge::new(options)?;
     let text = {
@@ -231,11 +299,15 @@ async fn bring_up(
         Arc::new(move || edge.active())
     };
     let dns = Dns::bind(options.dns_port, &options.active_record(), text).await?;
-    let running = emulator.insert(step(progress, "emulator", Emulator::start(options)).await?);
+    let running = emulator.insert(Emulator::spawn(options)?);
     state.emulator = Some(running.process.clone());
     state.save()?;
+    step(progress, "emulator", running.answers(options)).await?;
     let deployed = async {
-        let deployed = deploy::deploy(options, &edge, progress).await?;
+        let deployed = tokio::time::timeout(DEPLOY_PATIENCE, deploy::deploy(options, &edge, progress)).await;
+        let deployed = deployed.with_context(|| {
+            format!("not deployed after {DEPLOY_PATIENCE:?}: see {}", paths.emulator_log().display())
+        })??;
         state.mrap = Some(deployed.mrap);
         state.outputs = deployed.outputs;
         state.ready = true;
@@ -262,16 +334,51 @@ fn lock(paths: &Paths) -> anyhow::Result<Option<File>> {
     }
 }
 
-fn already(options: &Options) -> anyhow::Result<Started> {
-    let state =
-        LocalState::load(&options.root).context("the local Regions are just being started or ended: try again")?;
-    Ok(Started::Already(Box::new(state)))
+/// What is said of Regions whose `local.json` this build can't read.
+const OTHER_BUILD: &str =
+    "the local Regions were started by another build of this program: end them with `tandem local down` first";
+
+/// Whose turn it is to run the Regions.
+enum Turn {
+    /// Ours, with the lock.
+    Ours(File),
+    /// They run.
+    Running(Box<LocalState>),
 }
 
-fn remove_state(paths: &Paths) -> anyhow::Result<()> {
-    match std::fs::remove_file(paths.state()) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("local.json can't be removed"),
-        _ => Ok(()),
+/// Takes the project's lock, unless the Regions run; waits for another command that is just starting or ending them.
+async fn lock_unless_running(options: &Options) -> anyhow::Result<Turn> {
+    let deadline = tokio::time::Instant::now() + OTHER_PATIENCE;
+    loop {
+        if let Some(lock) = lock(&options.paths())? {
+            return Ok(Turn::Ours(lock));
+        }
+        match LocalState::load(&options.root) {
+            Some(state) if state.ready && state.is_alive() => return Ok(Turn::Running(Box::new(state))),
+            None if Processes::load(&options.root).is_some_and(|named| named.any_alive()) => bail!(OTHER_BUILD),
+            _ if tokio::time::Instant::now() > deadline => {
+                bail!("another command is still starting or ending the local Regions: see `tandem local status`")
+            }
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// The signals that ask this process to end.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
+    }
+
+    async fn any(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
     }
 }
 

@@ -12,7 +12,9 @@ use tandem_aws::telemetry::Metrics;
 use tandem_core::batch::{Attempt, BatchId, BatchRecord, BatchStatus, Ending};
 use tandem_core::event::Upload;
 use tandem_core::payload::{BatchInput, DeliverTask, MergeOutput, Outcome};
-use tandem_core::ports::{Batches, Claim, Clock, Email, Mail, ObjectRef, Owner, Presign, ServiceError, TagObjects};
+use tandem_core::ports::{
+    Batches, Claim, Clock, Email, Mail, MailError, ObjectRef, Owner, Presign, ServiceError, TagObjects,
+};
 
 const REGION: &str = "us-east-1";
 
@@ -22,6 +24,7 @@ struct World {
     calls: Mutex<Vec<&'static str>>,
     mails: Mutex<Vec<Email>>,
     fails: Option<&'static str>,
+    taken_over_at_end: bool,
 }
 
 impl World {
@@ -35,7 +38,13 @@ impl World {
         };
         let mut record = upload.first_claim("sales-orders", REGION, "2026-01-02T11:59:58.000Z");
         record.status = BatchStatus::Running;
-        Self { record: Mutex::new(record), calls: Mutex::default(), mails: Mutex::default(), fails: None }
+        Self {
+            record: Mutex::new(record),
+            calls: Mutex::default(),
+            mails: Mutex::default(),
+            fails: None,
+            taken_over_at_end: false,
+        }
     }
 
     fn called(&self, name: &'static str) -> Result<(), ServiceError> {
@@ -106,6 +115,11 @@ impl Batches for &World {
 
     async fn end(&self, owner: &Owner, ending: &Ending, _now: &str) -> Result<bool, ServiceError> {
         self.called("end")?;
+        if self.taken_over_at_end {
+            let mut record = self.record.lock().unwrap();
+            record.attempt = Attempt::new(owner.attempt.number() + 1);
+            record.status = BatchStatus::Claimed;
+        }
         let fenced = |status| status == BatchStatus::Delivering;
         Ok(self.change(owner, fenced, |record| match ending {
             Ending::Delivered(_) => record.status = BatchStatus::Delivered,
@@ -131,8 +145,9 @@ impl Presign for &World {
 }
 
 impl Mail for &World {
-    async fn send(&self, email: &Email) -> Result<(), ServiceError> {
-        self.called("mail")?;
+    async fn send(&self, email: &Email) -> Result<(), MailError> {
+        self.called("mail").map_err(MailError::NotSent)?;
+        self.called("answer").map_err(MailError::Undetermined)?;
         self.mails.lock().unwrap().push(email.clone());
         Ok(())
     }
@@ -180,7 +195,7 @@ async fn a_batch_is_fenced_before_its_owner_hears_of_it_and_ended_after() {
     let world = World::new();
     let answer = world.runs(delivery(&world.input())).await.unwrap();
     assert_eq!(answer, json!({"outcome": "delivered"}));
-    assert_eq!(world.calls(), ["fence", "presign", "presign", "mail", "end", "tag"]);
+    assert_eq!(world.calls(), ["fence", "presign", "presign", "mail", "answer", "end", "tag"]);
     assert_eq!(world.status(), BatchStatus::Delivered);
     let mails = world.mails.lock().unwrap();
     assert!(mails[0].text.contains("version=o1&name=orders-output.csv"), "{}", mails[0].text);
@@ -227,6 +242,35 @@ async fn a_failure_before_the_mail_leaves_the_batch_open_for_a_retry_by_the_same
         assert_eq!(world.runs(task).await.unwrap(), json!({"outcome": "delivered"}));
         assert_eq!(world.mails.lock().unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_written_after_the_mail_is_no_error_that_is_retried() {
+    for task in ["deliver", "fail"] {
+        let mut world = World::new();
+        world.fails = Some("end");
+        let input = world.input();
+        let task = if task == "deliver" { delivery(&input) } else { failure("fail", &input) };
+        assert_eq!(world.runs(task).await, Err("EndUnrecorded".into()));
+        assert_eq!(world.mails.lock().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_without_an_answer_has_an_error_of_its_own() {
+    let mut world = World::new();
+    world.fails = Some("answer");
+    assert_eq!(world.runs(delivery(&world.input())).await, Err("MailUndetermined".into()));
+    assert!(!world.status().has_ended());
+}
+
+#[tokio::test]
+async fn a_batch_taken_over_between_fence_and_end_is_superseded_and_not_tagged() {
+    let mut world = World::new();
+    world.taken_over_at_end = true;
+    assert_eq!(world.runs(delivery(&world.input())).await.unwrap(), json!({"outcome": "superseded"}));
+    assert!(!world.calls().contains(&"tag"));
+    assert_eq!(world.status(), BatchStatus::Claimed);
 }
 
 #[tokio::test]

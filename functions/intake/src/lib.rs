@@ -65,15 +65,19 @@ impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Function for Intake<
 
     async fn handle(&self, event: S3Event, metrics: &mut Metrics) -> Result<(), IntakeError> {
         if let ActiveRegion::Standby { active } = self.active_region.ask().await? {
+            // What cannot be decoded is the active Region's to report.
+            for upload in event.records.iter().filter_map(|record| upload(record).ok()) {
+                metrics.count("BatchesSkipped", u64::from(upload.is_input()));
+                metrics.property("batch_id", upload.batch_id().as_str());
+                Span::current().record("batch_id", upload.batch_id().as_str());
+            }
             info!(active, "standing by");
-            metrics.count("BatchesSkipped", event.records.len() as u64);
             return Ok(());
         }
         // One record that fails must not keep the others from being claimed; the event as a whole then fails and comes again.
         let mut failed = None;
         for record in &event.records {
             if let Err(error) = self.take_in(record, metrics).await {
-                tracing::error!(error_type = error.error_type().as_str(), "{error}");
                 failed = failed.or(Some(error));
             }
         }
@@ -81,33 +85,46 @@ impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Function for Intake<
     }
 }
 
-impl<A, B: Batches, W: Workflow, C: Clock> Intake<A, B, W, C> {
+impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Intake<A, B, W, C> {
     /// Takes one record of the event in.
     async fn take_in(&self, record: &S3EventRecord, metrics: &mut Metrics) -> Result<(), IntakeError> {
-        let upload = upload(record)?;
+        let upload = upload(record).inspect_err(|error| tracing::error!("{error}"))?;
         if !upload.is_input() {
             info!(key = upload.key, "no input");
             metrics.count("UploadsIgnored", 1);
             return Ok(());
         }
-        let span = tracing::info_span!("claim", batch_id = %upload.batch_id(), region = self.region, attempt = 1);
-        self.claim(&upload, metrics).instrument(span).await
+        let span = tracing::info_span!(
+            "claim",
+            function = Self::NAME,
+            region = self.region,
+            batch_id = %upload.batch_id(),
+            attempt = tracing::field::Empty,
+        );
+        let claimed = async {
+            let claimed = self.claim(&upload, metrics).await;
+            claimed.inspect_err(|error| tracing::error!(error_type = error.error_type().as_str(), "{error}"))
+        };
+        claimed.instrument(span).await
     }
 
     async fn claim(&self, upload: &Upload, metrics: &mut Metrics) -> Result<(), IntakeError> {
         metrics.property("batch_id", upload.batch_id().as_str());
         let dataset = self.datasets.for_key(&upload.key);
         match intake(&self.batches, &self.workflow, &self.clock, &self.region, dataset, upload).await? {
-            Outcome::Claimed(_) => {
+            Outcome::Claimed(record) => {
+                Span::current().record("attempt", record.attempt.number());
                 info!(key = upload.key, dataset, bytes = upload.size, "claimed");
                 metrics.count("BatchesClaimed", 1);
                 metrics.bytes("BytesIn", upload.size);
             }
-            Outcome::Started(_) => {
+            Outcome::Started(record) => {
+                Span::current().record("attempt", record.attempt.number());
                 info!("started a batch that was claimed before");
                 metrics.count("BatchesStartedLate", 1);
             }
             Outcome::Known(known) => {
+                Span::current().record("attempt", known.attempt.number());
                 info!(status = %known.status, owner_region = known.owner_region, "known already");
                 metrics.count("BatchesKnown", 1);
             }

@@ -16,11 +16,8 @@ use serde_json::json;
 use tandem_aws::lambda::Function;
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::{Dataset, Datasets};
-use tandem_core::ports::{LOOKUP_KEYS, LookupRecords, ReferenceRecord, ServiceError};
+use tandem_core::ports::{LOOKUP_KEYS, LookupRecords, RECORD_ID_BYTES, ReferenceRecord, ServiceError};
 use tracing::Span;
-
-/// Longest key in bytes: what fits the table's key beside the table name.
-const KEY_BYTES: usize = 1024;
 
 /// The function, with its ports.
 pub struct Lookup<R> {
@@ -90,7 +87,7 @@ impl<R: LookupRecords> Lookup<R> {
     }
 
     async fn one(&self, dataset: &Dataset, key: &str) -> Result<Answer, ServiceError> {
-        if let Some(refused) = wrong_key(key) {
+        if let Some(refused) = wrong_key(dataset, key) {
             return Ok(refused);
         }
         let found = self.reference.lookup(&dataset.lookup.table, &[key.to_owned()]).await?;
@@ -111,7 +108,7 @@ impl<R: LookupRecords> Lookup<R> {
             let message = format!("{} different keys: send at most {LOOKUP_KEYS} in one call", wanted.len());
             return Ok(Answer::refused(413, message));
         }
-        if let Some(refused) = wanted.iter().find_map(|key| wrong_key(key)) {
+        if let Some(refused) = wanted.iter().find_map(|key| wrong_key(dataset, key)) {
             return Ok(refused);
         }
         let keys: Vec<String> = wanted.into_iter().collect();
@@ -123,9 +120,10 @@ impl<R: LookupRecords> Lookup<R> {
 }
 
 /// The refusal of a key that no record can have.
-fn wrong_key(key: &str) -> Option<Answer> {
-    let fits = !key.is_empty() && key.len() <= KEY_BYTES;
-    (!fits).then(|| Answer::refused(400, format!("a key has 1 to {KEY_BYTES} bytes, this one has {}", key.len())))
+fn wrong_key(dataset: &Dataset, key: &str) -> Option<Answer> {
+    let longest = RECORD_ID_BYTES - dataset.lookup.table.len() - 1;
+    let fits = (1..=longest).contains(&key.len());
+    (!fits).then(|| Answer::refused(400, format!("a key has 1 to {longest} bytes, this one has {}", key.len())))
 }
 
 /// The answer as API Gateway wants it.

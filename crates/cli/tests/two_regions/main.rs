@@ -8,9 +8,11 @@
 mod expected;
 mod inputs;
 mod keys;
+mod lookup;
 mod ownership;
 mod permissions;
 mod regions;
+mod size;
 
 use std::process::ExitCode;
 
@@ -28,7 +30,7 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     let regions: Option<&'static Regions> =
         (wanted && !arguments.list).then(|| &*Box::leak(Box::new(Regions::start())));
-    let cases = [inputs::CASES, keys::CASES, ownership::CASES, permissions::CASES].concat();
+    let cases = [inputs::CASES, keys::CASES, size::CASES, lookup::CASES, permissions::CASES, ownership::CASES].concat();
     let trials = cases.into_iter().map(|(name, test)| trial(name, test, regions)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if let Some(regions) = regions {

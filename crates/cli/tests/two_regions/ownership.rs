@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tandem_local::admin::{Fault, FaultAction};
 
 use crate::Case;
-use crate::expected::{HEADER, row};
+use crate::expected::{HEADER, OUTPUT_HEADER, output_row, row};
 use crate::regions::{Regions, wait_for};
 
 pub const CASES: &[Case] = &[
@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     ("changed_content_under_the_same_key_is_a_second_batch", changed_content),
     ("an_upload_whose_start_fails_for_a_while_is_delivered_once", start_fails),
     ("the_replica_in_the_standby_region_starts_nothing_there", replica_starts_nothing),
+    ("the_other_region_processes_what_comes_once_it_is_the_active_one", other_region_active),
 ];
 
 fn same_file_again(regions: &Regions) {
@@ -31,15 +32,16 @@ fn same_file_again(regions: &Regions) {
 
 fn same_event_at_once(regions: &Regions) {
     let key = regions.fresh_key("sales-orders");
-    // Held back until all the events are there.
+    // Every claim is held until all are there.
     let held = Fault {
         service: Some("dynamodb".into()),
         operation: Some("PutItem".into()),
         region: None,
-        times: Some(4),
-        action: FaultAction::Delay { milliseconds: 500 },
+        times: None,
+        action: FaultAction::Hold,
     };
     wait_for(regions.admin().add_fault(&held)).unwrap();
+    let before = claims(regions, "us-east-1");
     let batch_id = regions.put_and_leave(&key, format!("{HEADER}{}", row(100_000_000)).as_bytes());
     let event = event_of(regions, &key);
     let function = regions.state().outputs["us-east-1/tandem-local-batch"]["IntakeFunctionArn"].clone();
@@ -53,14 +55,26 @@ fn same_event_at_once(regions: &Regions) {
                 assert!(!regions.aws("us-east-1", &invoke).contains("FunctionError"));
             });
         }
+        let deadline = Instant::now() + Duration::from_secs(40);
+        while claims(regions, "us-east-1") < before + 5 && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(100));
+        }
+        wait_for(regions.admin().clear_faults()).unwrap();
     });
-    wait_for(regions.admin().clear_faults()).unwrap();
+    assert!(claims(regions, "us-east-1") >= before + 5, "the upload's own event and four more were to be held");
     ends_as(regions, &batch_id, "DELIVERED");
     assert_eq!(regions.record(&batch_id).unwrap()["attempt"], 1);
     assert_eq!(regions.emails(&batch_id).len(), 1);
     let machine = &regions.state().outputs["us-east-1/tandem-local-batch"]["StateMachineArn"];
     let list = ["stepfunctions", "list-executions", "--state-machine-arn", machine, "--output", "json"];
     assert_eq!(regions.aws("us-east-1", &list).matches(&format!("\"{batch_id}-")).count(), 1);
+}
+
+/// How often a Region has tried to claim.
+fn claims(regions: &Regions, region: &str) -> u64 {
+    let counts = wait_for(regions.admin().counts()).unwrap();
+    let claims = counts.iter().filter(|count| count.operation == "PutItem" && count.region.as_deref() == Some(region));
+    claims.map(|count| count.calls).sum()
 }
 
 /// The event that S3 sends for an object.
@@ -121,6 +135,7 @@ fn start_fails(regions: &Regions) {
 }
 
 fn replica_starts_nothing(regions: &Regions) {
+    let before = claims(regions, "us-west-2");
     let key = regions.fresh_key("sales-orders");
     let put = regions.put_as(&key, format!("{HEADER}{}", row(100_000_000)).as_bytes());
     put.delivered([1, 1, 0]);
@@ -131,8 +146,29 @@ fn replica_starts_nothing(regions: &Regions) {
     while !regions.aws("us-west-2", &list).contains("ETag") {
         assert!(Instant::now() < deadline, "the replica did not arrive");
     }
-    let machine = &regions.state().outputs["us-west-2/tandem-local-batch"]["StateMachineArn"];
-    let list = ["stepfunctions", "list-executions", "--state-machine-arn", machine, "--output", "json"];
-    assert!(!regions.aws("us-west-2", &list).contains(put.batch_id()));
+    let logs = ["logs", "filter-log-events", "--log-group-name", "/aws/lambda/tandem-local-intake", "--output", "json"];
+    let stood_by = || {
+        let logs = regions.aws("us-west-2", &logs);
+        logs.lines().any(|line| line.contains("standing by") && line.contains(put.batch_id()))
+    };
+    while !stood_by() {
+        assert!(Instant::now() < deadline, "intake in us-west-2 never saw the replica");
+    }
+    assert_eq!(claims(regions, "us-west-2"), before, "the standby Region tried to claim");
     assert_eq!(regions.emails(put.batch_id()).len(), 1);
+}
+
+fn other_region_active(regions: &Regions) {
+    wait_for(regions.admin().set_active(Some("us-west-2"))).unwrap();
+    // Functions may go by the answer they have for as long as it says it lives.
+    thread::sleep(Duration::from_secs(61));
+    let put = regions.put("sales-orders", format!("{HEADER}{}", row(100_000_000)).as_bytes());
+    wait_for(regions.admin().set_active(Some("us-east-1"))).unwrap();
+    put.delivered([1, 1, 0]);
+    assert_eq!(put.text("region"), "us-west-2");
+    assert_eq!(regions.emails(put.batch_id()).len(), 1);
+    assert_eq!(
+        String::from_utf8(regions.fetch(put.batch_id()).0).unwrap(),
+        OUTPUT_HEADER.to_owned() + &output_row(100_000_000)
+    );
 }

@@ -50,7 +50,10 @@ impl Regions {
         assert_eq!(up.code, 0, "the Regions did not come up:\n{}\n{}", up.stdout, up.stderr);
         let state = LocalState::load(&root).expect("the Regions run");
         let regions = Self { root, state, uploads: AtomicU32::new(0) };
-        regions.load_reference();
+        if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| regions.load_reference())) {
+            regions.stop();
+            std::panic::resume_unwind(panic);
+        }
         regions
     }
 
@@ -138,6 +141,11 @@ impl Regions {
         emails.into_iter().filter(|email| email.text.contains(batch_id)).collect()
     }
 
+    /// The Python that has the emulator's packages.
+    pub fn python(&self) -> PathBuf {
+        self.root.join(".tandem/venv/bin/python")
+    }
+
     /// The edge's own interface.
     pub fn admin(&self) -> Admin {
         Admin::new(&self.state)
@@ -150,8 +158,7 @@ impl Regions {
 
     /// Runs the AWS command line against a Region; answers what it printed.
     pub fn aws(&self, region: &str, arguments: &[&str]) -> String {
-        let output = Command::new(self.root.join(".tandem/venv/bin/aws"))
-            .args(arguments)
+        let output = without_settings(Command::new(self.root.join(".tandem/venv/bin/aws")).args(arguments))
             .env("AWS_ENDPOINT_URL", self.state.endpoint())
             .env("AWS_ACCESS_KEY_ID", &self.state.account)
             .env("AWS_SECRET_ACCESS_KEY", "local")
@@ -213,12 +220,23 @@ impl From<Output> for Ran {
 
 fn run(root: &Path, arguments: &[&str]) -> Ran {
     let root = root.to_str().unwrap();
-    Command::new(env!("CARGO_BIN_EXE_tandem"))
-        .args(["--project-dir", root, "--target", "local"])
-        .args(arguments)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
+    without_settings(command.args(["--project-dir", root, "--target", "local"]).args(arguments))
         .output()
         .expect("the command can be run")
         .into()
+}
+
+/// Takes away what the caller's shell may say of AWS and of Tandem.
+fn without_settings(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if ["AWS_", "TANDEM_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
+            && name != "TANDEM_PYTHON"
+        {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// A project folder that shares everything with this one but what runs.

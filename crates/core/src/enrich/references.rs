@@ -12,7 +12,7 @@ const CONCURRENT: usize = 8;
 
 /// The longest id of a reference record that the table takes, in bytes. A longer one cannot be in it, and asking for it would
 /// fail the whole call.
-const LONGEST_ID: usize = 2048;
+const LONGEST_ID: usize = crate::ports::RECORD_ID_BYTES;
 
 /// Reference records by key.
 #[derive(Debug, Default)]

@@ -111,5 +111,5 @@ fn a_part_that_vanished_fails_the_merge() {
         serde_json::from_slice(&objects.content(BUCKET, &ChunkFile::Summary.key(PREFIX, 1)).unwrap()).unwrap();
     summary.output.etag = "another".to_owned();
     objects.put(BUCKET, &ChunkFile::Summary.key(PREFIX, 1), serde_json::to_vec(&summary).unwrap());
-    assert_eq!(merge(&objects, &task).unwrap_err().error_type(), ErrorType::Internal);
+    assert_eq!(merge(&objects, &task).unwrap_err().error_type(), ErrorType::ServiceUnavailable);
 }
