@@ -108,7 +108,9 @@ async fn open(client: &HttpClient, link: &str, edge: Option<&Edge>) -> anyhow::R
     let answer = answer.map_err(|error| Unreachable(format!("the link's host does not answer: {error}")))?;
     match answer.status() {
         StatusCode::OK => Ok(answer.into_body()),
-        StatusCode::NOT_FOUND => bail!("the file is gone: results are kept for a limited time only"),
+        StatusCode::NOT_FOUND => bail!(
+            "the file is not there: its replica may still be under way to the Region that the link leads to (try again in a minute), or it is gone, since results are kept for a limited time"
+        ),
         StatusCode::FORBIDDEN => bail!("the link was refused (403): your credentials may not read results"),
         other => bail!("the link was answered with {other}"),
     }

@@ -138,6 +138,7 @@ async fn until_ready(options: &Options, child: &mut Child, progress: &dyn Progre
         let ended = child.try_wait()?;
         reported += report_stages(&paths, reported, progress);
         if let Some(status) = ended {
+            anyhow::ensure!(!status.success(), "the start was ended by somebody else, as `tandem local down` does");
             bail!("the local Regions could not be started ({status}){}", emulator::last_lines(&paths.edge_log()));
         }
         match LocalState::load(&options.root) {

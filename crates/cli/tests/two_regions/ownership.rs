@@ -167,8 +167,14 @@ fn other_region_active(regions: &Regions) {
     put.delivered([1, 1, 0]);
     assert_eq!(put.text("region"), "us-west-2");
     assert_eq!(regions.emails(put.batch_id()).len(), 1);
-    assert_eq!(
-        String::from_utf8(regions.fetch(put.batch_id()).0).unwrap(),
-        OUTPUT_HEADER.to_owned() + &output_row(100_000_000)
-    );
+    // The access point leads to the other bucket, where the result's replica arrives a little later.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let bucket = &regions.state().buckets["us-east-1"];
+    let prefix = format!("output/{}/", put.batch_id());
+    let list = ["s3api", "list-objects-v2", "--bucket", bucket, "--prefix", &prefix, "--output", "json"];
+    while regions.aws("us-east-1", &list).matches("\"ETag\"").count() < 2 {
+        assert!(Instant::now() < deadline, "the result was not replicated");
+    }
+    let output = String::from_utf8(regions.fetch(put.batch_id()).0).unwrap();
+    assert_eq!(output, OUTPUT_HEADER.to_owned() + &output_row(100_000_000));
 }
