@@ -9,7 +9,7 @@ Builds the functions and the tandem command.
 Usage: scripts/build.sh [--release] [--arm64]
 
   --release   optimised for deployment (thin LTO); default is the profile `local`: quick to build again
-  --arm64     for AWS Lambda on arm64, the deployment default; needs cargo-lambda (and implies --release)
+  --arm64     the functions only, for AWS Lambda on arm64, the deployment default; needs cargo-lambda (implies --release)
   -h, --help  this text
 
 Examples:

@@ -12,7 +12,7 @@ use crate::exit::{Interrupted, Unreachable, usage};
 /// Subcommands of `local`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum LocalCommand {
-    /// Start the two Regions and deploy to them; running them twice changes nothing
+    /// Start the two Regions and deploy to them; running it again changes nothing
     #[command(after_help = "\
 Needs the functions built for this machine: scripts/demo.sh does that, and everything else, from a fresh clone.
 State, logs and the Python environment are under .tandem/ in the project.
@@ -27,7 +27,7 @@ Examples:
         #[arg(long)]
         json: bool,
     },
-    /// End them
+    /// Stop the two Regions
     Down,
     /// Install the Python environment that they need, under .tandem/, and start nothing
     Prepare,

@@ -8,6 +8,7 @@
 mod expected;
 mod inputs;
 mod keys;
+mod lifecycle;
 mod lookup;
 mod ownership;
 mod permissions;
@@ -30,7 +31,16 @@ fn main() -> ExitCode {
     arguments.test_threads = Some(1);
     let regions: Option<&'static Regions> =
         (wanted && !arguments.list).then(|| &*Box::leak(Box::new(Regions::start())));
-    let cases = [inputs::CASES, keys::CASES, size::CASES, lookup::CASES, permissions::CASES, ownership::CASES].concat();
+    let cases = [
+        inputs::CASES,
+        keys::CASES,
+        size::CASES,
+        lookup::CASES,
+        permissions::CASES,
+        lifecycle::CASES,
+        ownership::CASES,
+    ]
+    .concat();
     let trials = cases.into_iter().map(|(name, test)| trial(name, test, regions)).collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     if let Some(regions) = regions {

@@ -31,7 +31,7 @@ pub struct Ran {
 impl Regions {
     /// Starts the Regions and loads reference data.
     pub fn start() -> Self {
-        let root = prepare();
+        let root = prepare("target/two-regions");
         let ports: Vec<String> = free_ports().map(|port| port.to_string()).to_vec();
         let up = run(
             &root,
@@ -146,6 +146,11 @@ impl Regions {
         self.root.join(".tandem/venv/bin/python")
     }
 
+    /// The project folder of these Regions.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The edge's own interface.
     pub fn admin(&self) -> Admin {
         Admin::new(&self.state)
@@ -219,12 +224,15 @@ impl From<Output> for Ran {
 }
 
 fn run(root: &Path, arguments: &[&str]) -> Ran {
-    let root = root.to_str().unwrap();
+    command(root, arguments).output().expect("the command can be run").into()
+}
+
+/// The command, for the project folder at `root`.
+pub fn command(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
-    without_settings(command.args(["--project-dir", root, "--target", "local"]).args(arguments))
-        .output()
-        .expect("the command can be run")
-        .into()
+    let root = root.to_str().unwrap();
+    without_settings(command.args(["--project-dir", root, "--target", "local"]).args(arguments));
+    command
 }
 
 /// Takes away what the caller's shell may say of AWS and of Tandem.
@@ -240,9 +248,9 @@ fn without_settings(command: &mut Command) -> &mut Command {
 }
 
 /// A project folder that shares everything with this one but what runs.
-fn prepare() -> PathBuf {
+pub fn prepare(folder: &str) -> PathBuf {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    let root = project.join("target/two-regions");
+    let root = project.join(folder);
     // What an earlier run that was killed left running.
     if root.join(".tandem/local.json").exists() {
         run(&root, &["local", "down"]);
@@ -261,7 +269,7 @@ fn prepare() -> PathBuf {
 }
 
 /// Three ports that nobody listens on.
-fn free_ports() -> [u16; 3] {
+pub fn free_ports() -> [u16; 3] {
     let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
