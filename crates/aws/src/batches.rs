@@ -121,7 +121,13 @@ impl Batches for StateTable {
             .set("status", text(BatchStatus::Running.as_str()))
             .set("execution_arn", text(execution_arn))
             .only_if("status", "=", BatchStatus::Claimed);
-        self.update(&owner.batch_id, change).await
+        let marked = self.update(&owner.batch_id, change).await?;
+        if !marked {
+            // The execution was quicker than this write and keeps its status; its ARN is still worth knowing.
+            let change = Change::by(owner, now).set("execution_arn", text(execution_arn));
+            self.update(&owner.batch_id, change).await?;
+        }
+        Ok(marked)
     }
 
     async fn fence(&self, owner: &Owner, now: &str) -> Result<bool, ServiceError> {

@@ -372,7 +372,7 @@ pub trait Batches: Send + Sync {
     fn get(&self, batch_id: &BatchId) -> impl Future<Output = Result<Option<BatchRecord>, ServiceError>> + Send;
 
     /// CLAIMED → RUNNING with the execution's ARN, if the record is still CLAIMED under this attempt and owner.
-    /// Answers whether it was: the execution may already be further.
+    /// Answers whether it was: the execution may already be further, and only its ARN is noted then.
     ///
     /// # Errors
     /// [`ServiceError`] when the table does not answer.

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use intake::Intake;
 use serde_json::Value;
-use tandem_aws::lambda::invoke;
+use tandem_aws::lambda::{Function, invoke};
+use tandem_aws::telemetry::Metrics;
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus, Ending, execution_name};
 use tandem_core::dataset::Datasets;
 use tandem_core::payload::BatchInput;
@@ -116,17 +117,27 @@ struct World {
 }
 
 impl World {
-    async fn receives(&self, txt: Txt, event: &str) -> Result<(), String> {
-        let event: Value = serde_json::from_str(event).unwrap();
-        let intake = Intake {
+    fn function(&self, txt: Txt) -> Intake<Txt, &Table, &Executions, Noon> {
+        Intake {
             active_region: txt,
             batches: &self.table,
             workflow: &self.executions,
             datasets: datasets(),
             clock: Noon,
             region: REGION.to_owned(),
-        };
-        invoke(&intake, REGION, event).await.map_err(|failed| failed.error_type)
+        }
+    }
+
+    async fn receives(&self, txt: Txt, event: &str) -> Result<(), String> {
+        let event: Value = serde_json::from_str(event).unwrap();
+        invoke(&self.function(txt), REGION, event).await.map_err(|failed| failed.error_type)
+    }
+
+    /// The values of these metrics after an event.
+    async fn measures<const N: usize>(&self, txt: Txt, event: &str, names: [&str; N]) -> [Option<f64>; N] {
+        let mut metrics = Metrics::begin("intake", REGION);
+        self.function(txt).handle(serde_json::from_str(event).unwrap(), &mut metrics).await.unwrap();
+        names.map(|name| metrics.value(name))
     }
 
     fn started(&self) -> Vec<(String, String)> {
@@ -210,6 +221,18 @@ async fn a_batch_whose_start_failed_is_started_by_the_repeated_event() {
     assert_eq!(world.receives(Txt::Active, PUT).await, Err("Throttled".into()));
     world.receives(Txt::Active, PUT).await.unwrap();
     assert_eq!((world.claimed(), world.started().len()), (1, 1));
+}
+
+#[tokio::test]
+async fn what_is_claimed_known_ignored_or_skipped_is_measured() {
+    let world = World::default();
+    let names = ["BatchesClaimed", "BatchesKnown", "BatchesSkipped", "UploadsIgnored", "BytesIn"];
+    let claimed = world.measures(Txt::Active, SEVERAL, names).await;
+    assert_eq!(claimed, [Some(2.0), None, None, Some(2.0), Some(2048.0)]);
+    let known = world.measures(Txt::Active, SEVERAL, names).await;
+    assert_eq!(known, [None, Some(2.0), None, Some(2.0), None]);
+    let skipped = world.measures(Txt::Standby, SEVERAL, names).await;
+    assert_eq!(skipped, [None, None, Some(2.0), None, None]);
 }
 
 #[tokio::test]
