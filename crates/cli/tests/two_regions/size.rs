@@ -27,6 +27,7 @@ fn a_million_rows(regions: &Regions) {
     );
 
     let functions = functions(regions);
+    eprintln!("\npeak memory of each process, in MiB: {functions:?}");
     for (function, peaks) in &functions {
         assert!(peaks.iter().all(|peak| *peak < MEMORY_MIB), "{function} used {peaks:?} MiB");
     }
