@@ -103,7 +103,9 @@ fn start_logging(command: &Command) {
     if matches!(command, Command::Local(local::LocalCommand::Serve { .. })) {
         return;
     }
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // The SDK warns of every place in which it finds no Region or credentials; what is missing in the end is an error.
+    let quiet = || EnvFilter::new("warn,aws_config=off,aws_runtime=off");
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
 }
 
