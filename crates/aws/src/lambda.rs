@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tandem_core::error::{Classified, ErrorType};
 use tandem_core::payload::{BatchInput, ChunkTask};
+use tandem_core::validate::ChunkReport;
 use tracing::{Instrument, Span, error, info};
 
 use crate::config::{ConfigError, region};
@@ -134,6 +135,14 @@ pub fn describe_chunk(task: &ChunkTask, span: &Span, metrics: &mut Metrics) {
     describe_batch(&task.batch, span, metrics);
     span.record("chunk", task.chunk.chunk);
     metrics.property("chunk", task.chunk.chunk);
+}
+
+/// What came of a chunk, as metrics.
+pub fn measure_chunk(report: &ChunkReport, metrics: &mut Metrics) {
+    metrics.count("ChunkRowsIn", report.rows_in);
+    metrics.count("ChunkRowsRejected", report.rows_rejected);
+    metrics.bytes("ChunkBytesIn", report.bytes_in);
+    metrics.bytes("ChunkBytesOut", report.bytes_out);
 }
 
 #[cfg(test)]

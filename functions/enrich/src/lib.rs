@@ -3,7 +3,7 @@
 //! It may read and write `work/` and read the reference table. An unmatched key is an outcome that the dataset decides;
 //! a lookup that fails is an error and is retried.
 
-use tandem_aws::lambda::{Function, describe_chunk};
+use tandem_aws::lambda::{Function, describe_chunk, measure_chunk};
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::Datasets;
 use tandem_core::enrich;
@@ -36,10 +36,7 @@ impl<O: ReadObjects + WriteObjects, R: LookupRecords> Function for Enrich<O, R> 
         let dataset = self.datasets.named(&task.batch.dataset)?;
         let report = enrich::run(&self.objects, &self.objects, &self.reference, dataset, &task).await?;
         info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "enriched");
-        metrics.count("ChunkRowsIn", report.rows_in);
-        metrics.count("ChunkRowsRejected", report.rows_rejected);
-        metrics.bytes("ChunkBytesIn", report.bytes_in);
-        metrics.bytes("ChunkBytesOut", report.bytes_out);
+        measure_chunk(&report, metrics);
         Ok(Done {})
     }
 }

@@ -3,7 +3,7 @@
 //! It may read `input/` and write `work/`. A row that fails a rule is an outcome, never an error: nothing that happens to
 //! this function can turn a valid row into a rejected one.
 
-use tandem_aws::lambda::{Function, describe_chunk};
+use tandem_aws::lambda::{Function, describe_chunk, measure_chunk};
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::Datasets;
 use tandem_core::payload::{ChunkTask, Done};
@@ -34,15 +34,7 @@ impl<O: ReadObjects + WriteObjects> Function for Validate<O> {
         let dataset = self.datasets.named(&task.batch.dataset)?;
         let report = validate::run(&self.objects, &self.objects, dataset, &task).await?;
         info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "validated");
-        report_chunk(&report, metrics);
+        measure_chunk(&report, metrics);
         Ok(Done {})
     }
-}
-
-/// What came of the chunk, as metrics.
-fn report_chunk(report: &validate::ChunkReport, metrics: &mut Metrics) {
-    metrics.count("ChunkRowsIn", report.rows_in);
-    metrics.count("ChunkRowsRejected", report.rows_rejected);
-    metrics.bytes("ChunkBytesIn", report.bytes_in);
-    metrics.bytes("ChunkBytesOut", report.bytes_out);
 }
