@@ -1,0 +1,1 @@
+//! Reads and sets the active Region, and the routes of the Multi-Region Access Point.

@@ -1,0 +1,3 @@
+//! Wires `failover` to AWS.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Takes over unfinished batches and reports inputs that are missing.

@@ -1,0 +1,3 @@
+//! Wires `reconcile` to AWS.
+
+fn main() {}
