@@ -38,13 +38,27 @@ pub enum ErrorType {
     MailUndetermined,
     /// The e-mail was sent, and that could not be noted.
     EndUnrecorded,
+    /// The batch was tried as often as allowed, and never to its end.
+    AttemptsUsedUp,
+    /// Too long ago was the right to send confirmed: it is confirmed anew by trying again.
+    LeaseExpired,
+    /// A Region was named that is not one of the two.
+    UnknownRegion,
+    /// No endpoint of a control plane answered: nothing was changed.
+    NoEndpoint,
+    /// This Region is not the active one, and only the active one may do this.
+    NotActive,
+    /// There is no batch of that id.
+    UnknownBatch,
+    /// The batch has not ended yet.
+    StillOpen,
     /// A bug or a broken configuration.
     Internal,
 }
 
 impl ErrorType {
     /// Every name there is.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 23] = [
         Self::EmptyFile,
         Self::NotCsv,
         Self::WrongDelimiter,
@@ -60,6 +74,13 @@ impl ErrorType {
         Self::Denied,
         Self::MailUndetermined,
         Self::EndUnrecorded,
+        Self::AttemptsUsedUp,
+        Self::LeaseExpired,
+        Self::UnknownRegion,
+        Self::NoEndpoint,
+        Self::NotActive,
+        Self::UnknownBatch,
+        Self::StillOpen,
         Self::Internal,
     ];
 
@@ -82,6 +103,13 @@ impl ErrorType {
             Self::Denied => "Denied",
             Self::MailUndetermined => "MailUndetermined",
             Self::EndUnrecorded => "EndUnrecorded",
+            Self::AttemptsUsedUp => "AttemptsUsedUp",
+            Self::LeaseExpired => "LeaseExpired",
+            Self::UnknownRegion => "UnknownRegion",
+            Self::NoEndpoint => "NoEndpoint",
+            Self::NotActive => "NotActive",
+            Self::UnknownBatch => "UnknownBatch",
+            Self::StillOpen => "StillOpen",
             Self::Internal => "Internal",
         }
     }
@@ -105,7 +133,7 @@ impl ErrorType {
     /// Whether the same call may succeed a little later, and does no harm if it succeeded the first time.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::Throttled | Self::ServiceUnavailable)
+        matches!(self, Self::Throttled | Self::ServiceUnavailable | Self::LeaseExpired)
     }
 
     /// The name for metrics: the same in snake case.
