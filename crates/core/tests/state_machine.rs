@@ -63,12 +63,17 @@ fn what_is_wrong_with_a_file_is_caught_at_split_and_fails_the_batch() {
     assert_eq!(caught, code_names(ErrorType::is_file_fault));
 }
 
+/// The tasks that send e-mail, and so can fail in ways that no other can.
+const MAILING: [&str; 3] = ["Deliver", "FailBatch", "FailGivenUp"];
+
 #[test]
 fn every_task_retries_what_may_pass_and_nothing_else() {
     for (name, state) in tasks() {
         let mut retryable = code_names(ErrorType::is_retryable);
-        if matches!(name.as_str(), "Deliver" | "FailBatch") {
+        if MAILING.contains(&name.as_str()) {
             retryable.insert(ErrorType::MailUndetermined.as_str().to_owned());
+        } else {
+            retryable.remove(ErrorType::LeaseExpired.as_str());
         }
         let retried: BTreeSet<String> = names(&state, "Retry", |_| true)
             .into_iter()
@@ -123,4 +128,41 @@ fn every_way_to_fail_ends_in_a_fail_state() {
         machine["States"].as_object().unwrap().values().filter(|state| state["Type"] == "Fail").collect();
     assert!(ends.iter().all(|end| end["Error"].is_string()), "a Fail state without a name");
     assert!(ends.len() >= 2, "one end for a faulty file, one for everything else");
+}
+
+/// A top-level state by name.
+fn state(name: &str) -> Value {
+    definition()["States"][name].clone()
+}
+
+#[test]
+fn a_batch_that_is_given_up_is_failed_before_anything_else_is_done() {
+    let machine = definition();
+    assert_eq!(machine["StartAt"], "GivenUp");
+    let choice = state("GivenUp");
+    assert_eq!(choice["Choices"][0]["Variable"], "$.give_up");
+    assert_eq!(choice["Choices"][0]["IsPresent"], true);
+    assert_eq!(choice["Choices"][0]["Next"], "FailGivenUp");
+    assert_eq!(choice["Default"], "Split");
+}
+
+#[test]
+fn giving_up_tells_the_owner_the_reason_it_was_started_with() {
+    let (given_up, faulty) = (state("FailGivenUp"), state("FailBatch"));
+    assert_eq!(given_up["Parameters"]["action"], "fail");
+    assert_eq!(given_up["Parameters"]["failed_state.$"], "$.give_up.failed_state");
+    assert_eq!(given_up["Parameters"]["error.$"], "$.give_up.error");
+    assert_eq!(given_up["Retry"], faulty["Retry"], "whoever is told, it is retried alike");
+    assert_eq!(state(given_up["Next"].as_str().unwrap())["CausePath"], "States.JsonToString($.give_up.error)");
+}
+
+#[test]
+fn every_state_that_hands_an_error_to_interrupt_names_itself() {
+    for name in ["Split", "ProcessChunks", "Merge", "Deliver", "FailBatch", "FailGivenUp"] {
+        let through = names(&state(name), "Catch", |handler| handler["Next"] == format!("{name}Interrupted"));
+        assert!(through.contains("States.ALL"), "{name}");
+        let named = state(&format!("{name}Interrupted"));
+        assert_eq!((&named["Result"], &named["Next"]), (&name.into(), &"Interrupt".into()));
+        assert_eq!(named["ResultPath"], "$.failed_state");
+    }
 }
