@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures::stream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tandem_core::ports::{
-    AssembleObjects, ByteRange, ByteStream, ObjectBody, ObjectRef, ReadObjects, ServiceError, StoredObject, TagObjects,
-    Upload, WriteObjects,
+    AssembleObjects, ByteRange, ByteStream, InspectObjects, ObjectBody, ObjectInfo, ObjectRef, ReadObjects,
+    ServiceError, StoredObject, TagObjects, Upload, WriteObjects,
 };
 
 use crate::error::translate;
@@ -117,6 +117,33 @@ fn into_stream(body: SdkByteStream) -> ByteStream {
         })?;
         Ok(chunk.map(|bytes| (bytes, body)))
     }))
+}
+
+impl InspectObjects for S3Objects {
+    async fn head(&self, object: &ObjectRef) -> Result<Option<ObjectInfo>, ServiceError> {
+        let head = self
+            .client
+            .head_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .set_version_id(object.version_id.clone())
+            .send()
+            .await;
+        match head {
+            Ok(output) => Ok(Some(ObjectInfo {
+                etag: unquoted(output.e_tag()),
+                bytes: output.content_length().and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
+                version_id: output.version_id().map(str::to_owned),
+            })),
+            // The answer to a HEAD has no body that would name the error: 405 is a delete marker.
+            Err(error)
+                if error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 404 | 405)) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(translate("s3:GetObject", &name(&object.bucket, &object.key), error)),
+        }
+    }
 }
 
 impl WriteObjects for S3Objects {

@@ -156,6 +156,27 @@ pub trait ReadObjects: Send + Sync {
     ) -> impl Future<Output = Result<ObjectBody, ServiceError>> + Send;
 }
 
+/// What is known of an object without reading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// ETag without quotes.
+    pub etag: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Version, where the bucket is versioned.
+    pub version_id: Option<String>,
+}
+
+/// Looks at objects without reading them. Strongly consistent within a Region; every call may be repeated.
+pub trait InspectObjects: Send + Sync {
+    /// The object, or `None` where there is no such key or version, or the object was deleted. The ETag of `object` is not
+    /// looked at: the answer names the one that is there.
+    ///
+    /// # Errors
+    /// [`ServiceError::Denied`] also where the object is missing and the caller may not list the bucket.
+    fn head(&self, object: &ObjectRef) -> impl Future<Output = Result<Option<ObjectInfo>, ServiceError>> + Send;
+}
+
 /// Writes objects. Repeating a call writes another version with the same content.
 pub trait WriteObjects: Send + Sync {
     /// Writes a whole object.

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Faults, lock, refused};
 use crate::ports::{
-    AssembleObjects, ByteRange, ObjectBody, ObjectRef, ReadObjects, ServiceError, StoredObject, Upload, WriteObjects,
+    AssembleObjects, ByteRange, InspectObjects, ObjectBody, ObjectInfo, ObjectRef, ReadObjects, ServiceError,
+    StoredObject, Upload, WriteObjects,
 };
 
 /// Versioned objects of any number of buckets.
@@ -151,6 +152,19 @@ impl ReadObjects for MemoryObjects {
         }
         let stream = Box::pin(stream::iter(buffers));
         Ok(ObjectBody { stream, etag: version.etag, version_id: Some(version.id) })
+    }
+}
+
+impl InspectObjects for MemoryObjects {
+    async fn head(&self, object: &ObjectRef) -> Result<Option<ObjectInfo>, ServiceError> {
+        self.faults.call("s3:HeadObject")?;
+        let any_etag = ObjectRef { etag: None, ..object.clone() };
+        let info = |version: Version| ObjectInfo {
+            etag: version.etag,
+            bytes: version.content.len() as u64,
+            version_id: Some(version.id),
+        };
+        Ok(self.find(&any_etag).ok().map(info))
     }
 }
 
