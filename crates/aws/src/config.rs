@@ -1,5 +1,6 @@
 //! Configuration from the environment, and what every SDK client shares.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tandem_core::ownership::Limits;
+use tandem_core::regions::{Regions, RegionsError};
 
 /// Calls are tried this often before they are reported as failed; Step Functions retries above that.
 const ATTEMPTS: u32 = 4;
@@ -29,6 +32,9 @@ pub enum ConfigError {
         /// What it must be.
         expected: &'static str,
     },
+    /// The Regions do not fit together.
+    #[error(transparent)]
+    Regions(#[from] RegionsError),
     /// The dataset definitions cannot be read.
     #[error("the dataset definitions in {directory} cannot be used: {message}")]
     Datasets {
@@ -62,12 +68,59 @@ pub fn parsed<T: FromStr>(name: &'static str, expected: &'static str) -> Result<
     value.parse().map_err(|_| ConfigError::Invalid { name, value, expected })
 }
 
+/// The value of a variable that must be set and holds `name=value` pairs, separated by commas.
+///
+/// # Errors
+/// [`ConfigError`] when it is not set, when a pair has no name or occurs twice, or when a value is not valid.
+pub fn pairs(
+    name: &'static str,
+    is_valid: fn(&str) -> bool,
+    expected: &'static str,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let value = required(name)?;
+    split_pairs(&value, is_valid).ok_or(ConfigError::Invalid { name, value, expected })
+}
+
+fn split_pairs(text: &str, is_valid: fn(&str) -> bool) -> Option<Vec<(String, String)>> {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for pair in text.split(',') {
+        let (key, value) = pair.trim().split_once('=')?;
+        if key.is_empty() || !is_valid(value) || pairs.iter().any(|(known, _)| known == key) {
+            return None;
+        }
+        pairs.push((key.to_owned(), value.to_owned()));
+    }
+    Some(pairs)
+}
+
 /// The Region this process runs in.
 ///
 /// # Errors
 /// [`ConfigError::Missing`] when `AWS_REGION` is not set.
 pub fn region() -> Result<String, ConfigError> {
     required("AWS_REGION")
+}
+
+/// The two Regions, seen from the one this process runs in.
+///
+/// # Errors
+/// [`ConfigError`] when a variable is missing, or they do not fit together.
+pub fn regions() -> Result<Regions, ConfigError> {
+    let (here, bucket) = (region()?, required("TANDEM_BUCKET")?);
+    let (primary, standby) = (required("TANDEM_PRIMARY_REGION")?, required("TANDEM_STANDBY_REGION")?);
+    Regions::new(&here, &bucket, &primary, &standby).map_err(ConfigError::Regions)
+}
+
+/// What bounds taking over.
+///
+/// # Errors
+/// [`ConfigError`] when a variable is missing or no number.
+pub fn limits() -> Result<Limits, ConfigError> {
+    let max_attempts: NonZeroU32 = parsed("TANDEM_MAX_ATTEMPTS", "a number of attempts above 0")?;
+    Ok(Limits {
+        max_attempts: max_attempts.get(),
+        grace: Duration::from_secs(parsed("TANDEM_TAKEOVER_GRACE_SECONDS", "a number of seconds")?),
+    })
 }
 
 /// An HTTP client on rustls with ring: builds in seconds and is small, where the default provider needs a C tool chain.
@@ -91,4 +144,23 @@ pub async fn sdk_config() -> SdkConfig {
         )
         .load()
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_pairs;
+
+    #[test]
+    fn pairs_are_split_at_the_first_equals_sign_and_keep_their_order() {
+        let pairs = split_pairs("b=https://h/?x=1, a=2", |_| true);
+        let expected = [("b", "https://h/?x=1"), ("a", "2")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(pairs, Some(expected.to_vec()));
+    }
+
+    #[test]
+    fn a_pair_without_a_name_or_twice_or_with_a_bad_value_is_refused() {
+        for text in ["", "a", "=1", "a=1,", "a=1,a=2", "a=1,b=x"] {
+            assert_eq!(split_pairs(text, |value| value.bytes().all(|byte| byte.is_ascii_digit())), None, "{text:?}");
+        }
+    }
 }

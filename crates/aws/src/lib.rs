@@ -3,8 +3,11 @@
 //! One file for each service, each behind a Cargo feature, so that a function links only the SDKs that it uses. Adapters
 //! translate between the ports of `tandem-core` and the SDKs and decide nothing.
 
+pub mod access_point;
 #[cfg(feature = "dns")]
 pub mod active_region;
+#[cfg(feature = "arc")]
+pub mod arc;
 #[cfg(feature = "dynamodb")]
 pub mod batch_list;
 #[cfg(feature = "dynamodb")]
@@ -20,6 +23,8 @@ pub mod lambda;
 pub mod mail;
 #[cfg(feature = "s3")]
 pub mod mrap;
+#[cfg(feature = "s3control")]
+pub mod mrap_routes;
 #[cfg(feature = "s3")]
 pub mod objects;
 #[cfg(feature = "dynamodb")]

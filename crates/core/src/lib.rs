@@ -12,6 +12,7 @@ pub mod email;
 pub mod enrich;
 pub mod error;
 pub mod event;
+pub mod failover;
 pub mod merge;
 pub mod payload;
 pub mod ports;

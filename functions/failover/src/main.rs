@@ -1,3 +1,28 @@
 //! Wires `failover` to AWS.
 
-fn main() {}
+use failover::Failover;
+use tandem_aws::arc::RoutingControls;
+use tandem_aws::clock::SystemClock;
+use tandem_aws::mrap_routes::MrapRoutes;
+use tandem_aws::{config, lambda, telemetry};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let sdk = config::sdk_config().await;
+    let primary = config::required("TANDEM_PRIMARY_REGION")?;
+    let standby = config::required("TANDEM_STANDBY_REGION")?;
+    let mrap = config::parsed("TANDEM_MRAP_ARN", "the ARN of a Multi-Region Access Point")?;
+    // Set in the local Regions only.
+    let edge = match config::optional("AWS_ENDPOINT_URL") {
+        Some(_) => Some(config::parsed("AWS_ENDPOINT_URL", "http://<host>:<port>")?),
+        None => None,
+    };
+    lambda::run(Failover {
+        controls: RoutingControls::from_env(&sdk, [&primary, &standby])?,
+        routes: MrapRoutes::new(&sdk, mrap, edge.as_ref()),
+        clock: SystemClock,
+        regions: [primary, standby],
+    })
+    .await
+}
