@@ -9,14 +9,25 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use tandem_core::ports::{ActiveRegion, ActiveRegionError, AskActiveRegion};
+use tandem_core::regions::Regions;
 
-use crate::config::{ConfigError, optional, region, required};
+use crate::config::{ConfigError, optional, required};
 
 /// Reads a TXT record whose text is the active Region's name.
 pub struct TxtRecord {
     resolver: TokioResolver,
     record: String,
-    region: String,
+    /// The Region this runs in, and the other one.
+    regions: [String; 2],
+}
+
+/// Whether an answer may be an earlier one, kept for as long as its TTL allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caching {
+    /// It may: what comes often asks often.
+    ForTtl,
+    /// It may not: whoever waits for a change wants to see it.
+    Never,
 }
 
 impl TxtRecord {
@@ -24,18 +35,18 @@ impl TxtRecord {
     ///
     /// # Errors
     /// [`ConfigError`] when a variable is missing or the resolver cannot be set up.
-    pub fn from_env() -> Result<Self, ConfigError> {
+    pub fn from_env(regions: &Regions, caching: Caching) -> Result<Self, ConfigError> {
         let record = required("TANDEM_ACTIVE_RECORD")?;
         let resolver = match optional("TANDEM_DNS_SERVER") {
-            Some(server) => resolver_at(&server)?,
-            None => system_resolver()?,
+            Some(server) => resolver_at(&server, caching)?,
+            None => system_resolver(caching)?,
         };
-        Ok(Self { resolver, record, region: region()? })
+        Ok(Self { resolver, record, regions: [regions.here().to_owned(), regions.other().to_owned()] })
     }
 }
 
 /// A resolver that asks one server.
-fn resolver_at(server: &str) -> Result<TokioResolver, ConfigError> {
+fn resolver_at(server: &str, caching: Caching) -> Result<TokioResolver, ConfigError> {
     let invalid = || ConfigError::Invalid {
         name: "TANDEM_DNS_SERVER",
         value: server.to_owned(),
@@ -47,12 +58,12 @@ fn resolver_at(server: &str) -> Result<TokioResolver, ConfigError> {
     let name_server = NameServerConfig::new(address.ip(), true, vec![connection]);
     let config = ResolverConfig::from_parts(None, Vec::new(), vec![name_server]);
     let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    bounded(builder).map_err(|_| invalid())
+    bounded(builder, caching).map_err(|_| invalid())
 }
 
 /// The resolver that the system is configured with.
-fn system_resolver() -> Result<TokioResolver, ConfigError> {
-    TokioResolver::builder_tokio().and_then(bounded).map_err(|error| ConfigError::Invalid {
+fn system_resolver(caching: Caching) -> Result<TokioResolver, ConfigError> {
+    TokioResolver::builder_tokio().and_then(|builder| bounded(builder, caching)).map_err(|error| ConfigError::Invalid {
         name: "/etc/resolv.conf",
         value: error.to_string(),
         expected: "a readable resolver configuration",
@@ -60,10 +71,16 @@ fn system_resolver() -> Result<TokioResolver, ConfigError> {
 }
 
 /// Bounds the time an answer may take: an invocation without an answer is retried by Lambda, it must not hang.
-fn bounded(mut builder: hickory_resolver::ResolverBuilder<TokioRuntimeProvider>) -> Result<TokioResolver, NetError> {
+fn bounded(
+    mut builder: hickory_resolver::ResolverBuilder<TokioRuntimeProvider>,
+    caching: Caching,
+) -> Result<TokioResolver, NetError> {
     let options = builder.options_mut();
     options.timeout = Duration::from_secs(2);
     options.attempts = 2;
+    if caching == Caching::Never {
+        options.cache_size = 0;
+    }
     builder.build()
 }
 
@@ -77,7 +94,7 @@ impl AskActiveRegion for TxtRecord {
             _ => None,
         });
         let text = text.ok_or_else(|| ActiveRegionError::NoRecord { record: self.record.clone() })?;
-        interpret(&self.record, &self.region, &String::from_utf8_lossy(&text))
+        interpret(&self.record, &self.regions, &String::from_utf8_lossy(&text))
     }
 }
 
@@ -92,13 +109,18 @@ impl TxtRecord {
     }
 }
 
-/// What the text of the record means for `region`.
-fn interpret(record: &str, region: &str, text: &str) -> Result<ActiveRegion, ActiveRegionError> {
+/// What the text of the record means here, given this Region and the other one.
+fn interpret(record: &str, [here, other]: &[String; 2], text: &str) -> Result<ActiveRegion, ActiveRegionError> {
     let named = text.trim();
-    if !looks_like_region(named) {
-        return Err(ActiveRegionError::Unparsable { record: record.to_owned(), answer: text.to_owned() });
+    let record = || record.to_owned();
+    match named {
+        _ if named == here => Ok(ActiveRegion::Active),
+        _ if named == other => Ok(ActiveRegion::Standby { active: named.to_owned() }),
+        _ if looks_like_region(named) => {
+            Err(ActiveRegionError::Unknown { record: record(), answer: named.to_owned() })
+        }
+        _ => Err(ActiveRegionError::Unparsable { record: record(), answer: text.to_owned() }),
     }
-    if named == region { Ok(ActiveRegion::Active) } else { Ok(ActiveRegion::Standby { active: named.to_owned() }) }
 }
 
 /// Whether a text has the form of a Region's name: `us-east-1`, `us-gov-west-1`.
@@ -118,13 +140,18 @@ mod tests {
     use super::*;
 
     fn outcome(text: &str) -> Result<ActiveRegion, ActiveRegionError> {
-        interpret("active.example", "us-east-1", text)
+        interpret("active.example", &["us-east-1".to_owned(), "us-west-2".to_owned()], text)
     }
 
     #[test]
     fn the_own_name_is_active_and_another_is_standby() {
         assert!(matches!(outcome("us-east-1"), Ok(ActiveRegion::Active)));
         assert!(matches!(outcome("us-west-2"), Ok(ActiveRegion::Standby { active }) if active == "us-west-2"));
+    }
+
+    #[test]
+    fn a_region_that_is_neither_of_the_two_is_unknown_and_never_standby() {
+        assert!(matches!(outcome("eu-west-1"), Err(ActiveRegionError::Unknown { answer, .. }) if answer == "eu-west-1"));
     }
 
     #[test]

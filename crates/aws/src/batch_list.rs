@@ -5,11 +5,8 @@ use aws_sdk_dynamodb::Client;
 use tandem_core::batch::BatchRecord;
 use tandem_core::ports::ServiceError;
 
-use crate::batches::from_item;
+use crate::batches::{UNFINISHED, from_item};
 use crate::error::translate;
-
-/// The sparse index of the batches that are open.
-const UNFINISHED: &str = "unfinished";
 
 /// The batches of a state table.
 #[derive(Debug, Clone)]

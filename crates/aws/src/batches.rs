@@ -15,12 +15,18 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::Value;
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus, Ending};
-use tandem_core::ports::{Batches, Claim, Owner, ServiceError};
+use tandem_core::ports::{Batches, Claim, Cursor, Owner, Page, ServiceError};
 
 use crate::error::translate;
 
 /// How often a write is tried that met a write in the other Region.
 const CONFLICT_TRIES: u32 = 6;
+
+/// The sparse index of the batches that are open.
+pub(crate) const UNFINISHED: &str = "unfinished";
+
+/// Batches that are asked for at once.
+const PAGE: i32 = 200;
 
 /// An item as DynamoDB holds it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -63,6 +69,19 @@ impl StateTable {
             }
         }
     }
+}
+
+/// The place in the index that a key of its last page names.
+fn to_cursor(key: &Item) -> Result<Cursor, ServiceError> {
+    let field = |name: &str| key.get(name).and_then(|value| value.as_s().ok());
+    let batch_id = field("batch_id").and_then(|id| id.parse().ok());
+    batch_id
+        .zip(field("updated"))
+        .map(|(batch_id, updated)| Cursor { batch_id, updated: updated.clone() })
+        .ok_or_else(|| ServiceError::Refused {
+            operation: "dynamodb:Query",
+            message: String::from("the index's last key holds no batch"),
+        })
 }
 
 /// Waits a little longer after each try; the other Region's write is over in milliseconds.
@@ -174,9 +193,75 @@ impl Batches for StateTable {
             .only_if("status", "<>", BatchStatus::Failed);
         self.update(&owner.batch_id, change).await
     }
+
+    async fn take_over(&self, read: &BatchRecord, next: &BatchRecord) -> Result<bool, ServiceError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let sent = self
+                .client
+                .put_item()
+                .table_name(&self.table)
+                .set_item(Some(to_item(next)?))
+                .condition_expression("#attempt = :attempt AND #status = :status AND #updated = :updated")
+                .expression_attribute_names("#attempt", "attempt")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_names("#updated", "updated")
+                .expression_attribute_values(":attempt", number(read.attempt.number().into()))
+                .expression_attribute_values(":status", text(read.status.as_str()))
+                .expression_attribute_values(":updated", text(&read.updated))
+                .send()
+                .await;
+            match sent {
+                Ok(_) => return Ok(true),
+                Err(error) if conflicted(&error) && tries < CONFLICT_TRIES => pause(tries).await,
+                Err(error) => return self.taken_over_or(next, error).await,
+            }
+        }
+    }
+
+    async fn unfinished(&self, region: &str, after: Option<Cursor>) -> Result<Page, ServiceError> {
+        let start = after.map(|cursor| {
+            HashMap::from([
+                (String::from("batch_id"), text(cursor.batch_id.as_str())),
+                (String::from("unfinished_in"), text(region)),
+                (String::from("updated"), text(&cursor.updated)),
+            ])
+        });
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(UNFINISHED)
+            .key_condition_expression("unfinished_in = :region")
+            .expression_attribute_values(":region", text(region))
+            .set_exclusive_start_key(start)
+            .limit(PAGE)
+            .send()
+            .await
+            .map_err(|error| translate("dynamodb:Query", &self.table, error))?;
+        let records = output.items().iter().map(from_item).collect::<Result<Vec<_>, _>>()?;
+        let next = output.last_evaluated_key().map(to_cursor).transpose()?;
+        Ok(Page { records, next })
+    }
 }
 
 impl StateTable {
+    /// What a takeover that was not accepted means. A write that was carried out and whose answer was lost meets its own
+    /// record when it is repeated: that is a takeover too.
+    async fn taken_over_or(
+        &self,
+        next: &BatchRecord,
+        error: SdkError<PutItemError, HttpResponse>,
+    ) -> Result<bool, ServiceError> {
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                Ok(self.get(&next.batch_id).await?.is_some_and(|record| record == *next))
+            }
+            _ => Err(translate("dynamodb:PutItem", &self.table, error)),
+        }
+    }
+
     /// The record that a claim met, or the error that it failed with.
     async fn existing(
         &self,

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::payload::{BatchInput, MergeOutput};
+use crate::error::ErrorType;
+use crate::payload::{BatchInput, CaughtError, ExecutionInput, GiveUp, MergeOutput};
 
 /// Number of hex digits in a [`BatchId`].
 const ID_DIGITS: usize = 32;
@@ -98,6 +99,12 @@ impl Attempt {
     }
 }
 
+impl Default for Attempt {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
+
 impl fmt::Display for Attempt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
@@ -162,7 +169,7 @@ impl FromStr for BatchStatus {
 }
 
 /// A batch as the state table holds it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BatchRecord {
     /// Identity; the table's key.
     pub batch_id: BatchId,
@@ -180,6 +187,12 @@ pub struct BatchRecord {
     pub status: BatchStatus,
     /// The attempt that may act.
     pub attempt: Attempt,
+    /// The attempt from which attempts are counted: that of the claim, or of the last rerun.
+    #[serde(default)]
+    pub first_attempt: Attempt,
+    /// Whether this attempt only tells the owner that all others failed.
+    #[serde(default)]
+    pub gives_up: bool,
     /// The Region that may act.
     pub owner_region: String,
     /// The Region's bucket that holds the input.
@@ -226,6 +239,19 @@ impl BatchRecord {
             size: self.size,
             dataset: self.dataset.clone(),
         }
+    }
+
+    /// What this record's attempt is started with. A function of the record only, so that starting it again is the same start.
+    #[must_use]
+    pub fn execution_input(&self) -> ExecutionInput {
+        let give_up = self.gives_up.then(|| GiveUp {
+            failed_state: self.failed_state.clone().unwrap_or_else(|| String::from("none")),
+            error: CaughtError {
+                name: ErrorType::AttemptsUsedUp.as_str().to_owned(),
+                cause: self.reason.clone().unwrap_or_else(|| String::from("the executions ended without a reason")),
+            },
+        });
+        ExecutionInput { batch: self.input(), give_up }
     }
 }
 

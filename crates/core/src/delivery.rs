@@ -1,15 +1,17 @@
 //! The end of a batch: fence, tell its owner, note the end.
 //!
-//! The fence stands before the e-mail, so a superseded attempt tells nobody anything. An e-mail can be sent twice only if
+//! The fence stands before the e-mail, so a superseded attempt tells nobody anything. Passing it gives a lease: for so long
+//! the e-mail may leave, and no other attempt may take the batch for longer still. A deliverer that was frozen after the
+//! fence, and goes on when the batch has long been another's, therefore sends nothing. An e-mail can be sent twice only if
 //! the process dies, or the answer is lost, between the mail service's acceptance and the final write.
 
 use time::OffsetDateTime;
 
-use crate::batch::{BatchRecord, Ending};
+use crate::batch::{BatchId, BatchRecord, BatchStatus, Ending};
 use crate::email::{self, Link, Links};
 use crate::error::{Classified, ErrorType};
 use crate::payload::{BatchInput, Failure, MergeOutput, Outcome};
-use crate::ports::{Batches, Clock, Mail, MailError, ObjectRef, Owner, Presign, ServiceError, TagObjects};
+use crate::ports::{Batches, Clock, Email, Mail, MailError, ObjectRef, Owner, Presign, ServiceError, TagObjects};
 use crate::protocol::time_text;
 
 /// Tag value of an input whose result was delivered.
@@ -32,6 +34,8 @@ pub struct Delivery<'a, B, P, M, T, C> {
     pub region: &'a str,
     /// How long a link lives.
     pub link_lifetime: std::time::Duration,
+    /// How long after its fence an e-mail may leave.
+    pub lease: std::time::Duration,
 }
 
 /// Why a delivery did not come to its end.
@@ -44,6 +48,17 @@ pub enum DeliveryError {
     /// The e-mail was not sent, or may not have been.
     #[error(transparent)]
     Mail(#[from] MailError),
+    /// There is no such batch.
+    #[error("there is no batch {0}")]
+    UnknownBatch(BatchId),
+    /// The batch has not ended, so there is no e-mail to send again.
+    #[error("batch {batch_id} is {status}: there is nothing to send again before it has ended")]
+    StillOpen {
+        /// The batch.
+        batch_id: BatchId,
+        /// Where it stands.
+        status: BatchStatus,
+    },
     /// The e-mail was sent, and the batch's end could not be written. Not to be repeated: that would send it again.
     #[error("the e-mail was sent, but the batch's end could not be written: {0}")]
     Unrecorded(#[source] ServiceError),
@@ -54,6 +69,9 @@ impl Classified for DeliveryError {
         match self {
             Self::Service(error) | Self::Mail(MailError::NotSent(error)) => error.error_type(),
             Self::Mail(MailError::Undetermined(_)) => ErrorType::MailUndetermined,
+            Self::Mail(MailError::TooLate { .. }) => ErrorType::LeaseExpired,
+            Self::UnknownBatch(_) => ErrorType::UnknownBatch,
+            Self::StillOpen { .. } => ErrorType::StillOpen,
             Self::Unrecorded(_) => ErrorType::EndUnrecorded,
         }
     }
@@ -66,27 +84,52 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
     /// [`DeliveryError`] when a service fails; repeating the call is safe but for the window named above.
     pub async fn deliver(&self, batch: &BatchInput, merge: &MergeOutput) -> Result<Outcome, DeliveryError> {
         let owner = batch.owner(self.region);
-        if !self.batches.fence(&owner, &self.now()).await? {
-            return Ok(Outcome::Superseded);
-        }
-        let links = self.links(batch, merge).await?;
-        self.mail.send(&email::delivered(batch, merge, &links)).await?;
+        let Some(deadline) = self.fence(&owner).await? else { return Ok(Outcome::Superseded) };
+        let links = self.links(batch, &Results::from(merge)).await?;
+        self.mail.send(&email::delivered(batch, merge, &links), deadline).await?;
         self.end(&owner, &Ending::Delivered(merge.clone()), Outcome::Delivered).await
     }
 
-    /// Ends a batch whose file is at fault and tells its owner why, unless this attempt is superseded.
+    /// Ends a batch as failed and tells its owner why, unless this attempt is superseded.
     ///
     /// # Errors
     /// As [`Self::deliver`].
     pub async fn fail(&self, failure: &Failure) -> Result<Outcome, DeliveryError> {
         let owner = failure.batch.owner(self.region);
-        if !self.batches.fence(&owner, &self.now()).await? {
-            return Ok(Outcome::Superseded);
-        }
-        let reason = failure.error.message();
-        self.mail.send(&email::failed(&failure.batch, &reason)).await?;
+        let Some(deadline) = self.fence(&owner).await? else { return Ok(Outcome::Superseded) };
+        let reason = failure.reason();
+        self.mail.send(&failure_email(&failure.batch, &reason, failure.is_given_up()), deadline).await?;
         let ending = Ending::Failed { failed_state: failure.failed_state.clone(), reason };
         self.end(&owner, &ending, Outcome::Failed).await
+    }
+
+    /// Sends the e-mail of a batch that has ended once more, with fresh links. Changes nothing; each call sends one.
+    ///
+    /// # Errors
+    /// [`DeliveryError::UnknownBatch`], [`DeliveryError::StillOpen`], or what [`Self::deliver`] can meet.
+    pub async fn resend(&self, batch_id: &BatchId) -> Result<Outcome, DeliveryError> {
+        let record = self.batches.get(batch_id).await?;
+        let record = record.ok_or_else(|| DeliveryError::UnknownBatch(batch_id.clone()))?;
+        let batch = record.input();
+        let email = match record.status {
+            BatchStatus::Delivered => {
+                let links = self.links(&batch, &Results::from(&record)).await?;
+                email::delivered(&batch, &merge_output(&record), &links)
+            }
+            BatchStatus::Failed => {
+                failure_email(&batch, record.reason.as_deref().unwrap_or_default(), record.gives_up)
+            }
+            status => return Err(DeliveryError::StillOpen { batch_id: batch_id.clone(), status }),
+        };
+        self.mail.send(&email, self.clock.now() + self.lease).await?;
+        Ok(Outcome::Resent)
+    }
+
+    /// Passes the fence; answers until when the e-mail may leave, or `None` if this attempt is superseded.
+    async fn fence(&self, owner: &Owner) -> Result<Option<OffsetDateTime>, ServiceError> {
+        // Counted from before the fence: its answer may have taken long.
+        let now = self.clock.now();
+        Ok(self.batches.fence(owner, &time_text(now)).await?.then(|| now + self.lease))
     }
 
     /// Notes why an attempt was interrupted and leaves the batch open for the reconciler.
@@ -125,12 +168,12 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
         self.batches.get(&batch.batch_id).await
     }
 
-    async fn links(&self, batch: &BatchInput, merge: &MergeOutput) -> Result<Links, ServiceError> {
+    async fn links(&self, batch: &BatchInput, results: &Results<'_>) -> Result<Links, ServiceError> {
         let stem = email::file_stem(&batch.key);
         let output_name = format!("{stem}-output.csv");
         let rejects_name = format!("{stem}-rejects.csv");
-        let output = self.presign.presign(&merge.output_key, merge.output_version.as_deref(), &output_name).await?;
-        let rejects = self.presign.presign(&merge.rejects_key, merge.rejects_version.as_deref(), &rejects_name).await?;
+        let output = self.presign.presign(results.output_key, results.output_version, &output_name).await?;
+        let rejects = self.presign.presign(results.rejects_key, results.rejects_version, &rejects_name).await?;
         let expires: OffsetDateTime = self.clock.now() + self.link_lifetime;
         Ok(Links {
             output: Link { url: output, file_name: output_name },
@@ -154,4 +197,54 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
     fn now(&self) -> String {
         time_text(self.clock.now())
     }
+}
+
+/// What a link can lead to.
+struct Results<'a> {
+    output_key: &'a str,
+    output_version: Option<&'a str>,
+    rejects_key: &'a str,
+    rejects_version: Option<&'a str>,
+}
+
+impl<'a> From<&'a MergeOutput> for Results<'a> {
+    fn from(merge: &'a MergeOutput) -> Self {
+        Self {
+            output_key: &merge.output_key,
+            output_version: merge.output_version.as_deref(),
+            rejects_key: &merge.rejects_key,
+            rejects_version: merge.rejects_version.as_deref(),
+        }
+    }
+}
+
+impl<'a> From<&'a BatchRecord> for Results<'a> {
+    fn from(record: &'a BatchRecord) -> Self {
+        Self {
+            output_key: record.output_key.as_deref().unwrap_or_default(),
+            output_version: record.output_version.as_deref(),
+            rejects_key: record.rejects_key.as_deref().unwrap_or_default(),
+            rejects_version: record.rejects_version.as_deref(),
+        }
+    }
+}
+
+/// What is known of a delivered batch's results from its record: everything but the reasons for rejection and the size.
+fn merge_output(record: &BatchRecord) -> MergeOutput {
+    MergeOutput {
+        output_key: record.output_key.clone().unwrap_or_default(),
+        output_version: record.output_version.clone(),
+        rejects_key: record.rejects_key.clone().unwrap_or_default(),
+        rejects_version: record.rejects_version.clone(),
+        rows_in: record.rows_in.unwrap_or_default(),
+        rows_out: record.rows_out.unwrap_or_default(),
+        rows_rejected: record.rows_rejected.unwrap_or_default(),
+        bytes_out: 0,
+        reasons: Vec::new(),
+    }
+}
+
+/// The e-mail of a failed batch: its file is at fault, or the attempts are used up.
+fn failure_email(batch: &BatchInput, reason: &str, given_up: bool) -> Email {
+    if given_up { email::given_up(batch, reason) } else { email::failed(batch, reason) }
 }

@@ -68,6 +68,22 @@ pub fn failed(batch: &BatchInput, reason: &str) -> Email {
     }
 }
 
+/// The e-mail of a batch whose attempts are used up, through no fault of its file.
+#[must_use]
+pub fn given_up(batch: &BatchInput, reason: &str) -> Email {
+    let mail = Failed {
+        file_name: file_name(&batch.key),
+        key: printable(&batch.key),
+        batch_id: batch.batch_id.to_string(),
+        reason: printable(reason),
+    };
+    Email {
+        subject: format!("Not processed: {}", mail.file_name),
+        text: rendered(&GivenUpText { mail: &mail }),
+        html: rendered(&GivenUpHtml { mail: &mail }),
+    }
+}
+
 /// The name of an input's file without its folder and without `.csv`, fit for the name of a download.
 #[must_use]
 pub fn file_stem(key: &str) -> String {
@@ -153,6 +169,18 @@ struct FailedHtml<'a> {
     mail: &'a Failed,
 }
 
+#[derive(Template)]
+#[template(path = "given-up.txt", escape = "none")]
+struct GivenUpText<'a> {
+    mail: &'a Failed,
+}
+
+#[derive(Template)]
+#[template(path = "given-up.html")]
+struct GivenUpHtml<'a> {
+    mail: &'a Failed,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +234,13 @@ mod tests {
         let mail = failed(&batch("input/a.csv"), "The column \"<b>\" is missing.");
         assert!(mail.html.contains("&#60;b&#62;") || mail.html.contains("&lt;b&gt;"), "{}", mail.html);
         assert!(mail.text.contains("\"<b>\""), "{}", mail.text);
+    }
+
+    #[test]
+    fn whoever_is_told_of_used_up_attempts_is_told_that_the_file_is_not_at_fault() {
+        let mail = given_up(&batch("input/a.csv"), "ServiceUnavailable: <b>");
+        assert!(mail.text.contains("not your file") && mail.text.contains("ServiceUnavailable: <b>"), "{}", mail.text);
+        assert!(mail.html.contains("not your file") && !mail.html.contains("<b>:"), "{}", mail.html);
     }
 
     #[test]

@@ -88,6 +88,8 @@ impl Upload {
             dataset: dataset.to_owned(),
             status: BatchStatus::Claimed,
             attempt: Attempt::FIRST,
+            first_attempt: Attempt::FIRST,
+            gives_up: false,
             owner_region: region.to_owned(),
             bucket: self.bucket.clone(),
             execution_arn: None,

@@ -14,9 +14,12 @@ pub mod error;
 pub mod event;
 pub mod failover;
 pub mod merge;
+pub mod ownership;
 pub mod payload;
 pub mod ports;
 pub mod protocol;
+pub mod reconcile;
+pub mod regions;
 pub mod split;
 #[cfg(feature = "testing")]
 pub mod testing;

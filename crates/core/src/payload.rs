@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Attempt, BatchId};
+use crate::error::ErrorType;
 
 /// One claimed batch: what to process, in which Region's bucket, under which attempt.
 ///
@@ -32,7 +33,26 @@ pub struct BatchInput {
     pub dataset: String,
 }
 
-/// Input of an execution, and of `split`.
+/// Input of an execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExecutionInput {
+    /// The batch to process.
+    pub batch: BatchInput,
+    /// If there, the batch is not processed: its owner is told that it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub give_up: Option<GiveUp>,
+}
+
+/// Why a batch is given up: what interrupted its last attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GiveUp {
+    /// Name of the state that failed last.
+    pub failed_state: String,
+    /// `AttemptsUsedUp`, and what the last attempt said.
+    pub error: CaughtError,
+}
+
+/// Input of `split`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitTask {
     /// The batch to split.
@@ -164,6 +184,11 @@ pub enum DeliverTask {
     Fail(Failure),
     /// Something else is at fault: note it, and leave the batch open for the reconciler.
     Interrupt(Failure),
+    /// Sends the e-mail of a batch that has ended once more, with fresh links.
+    Resend {
+        /// The batch.
+        batch_id: BatchId,
+    },
 }
 
 /// A failed state of an execution, as a Catch hands it over.
@@ -175,6 +200,20 @@ pub struct Failure {
     pub failed_state: String,
     /// What Step Functions caught.
     pub error: CaughtError,
+}
+
+impl Failure {
+    /// Whether the batch is failed because its attempts are used up, and not for its file.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.error.name == ErrorType::AttemptsUsedUp.as_str()
+    }
+
+    /// Why the batch fails, in one sentence.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        self.error.message()
+    }
 }
 
 /// The error object of a Step Functions Catch.
@@ -218,4 +257,6 @@ pub enum Outcome {
     Interrupted,
     /// Another attempt owns or has ended the batch: nothing was done.
     Superseded,
+    /// The e-mail of an ended batch was sent again.
+    Resent,
 }

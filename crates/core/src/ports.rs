@@ -11,7 +11,8 @@ use futures::Stream;
 
 use crate::batch::{Attempt, BatchId, BatchRecord, Ending};
 use crate::error::{Classified, ErrorType};
-use crate::payload::BatchInput;
+use crate::ownership::ExecutionState;
+use crate::payload::ExecutionInput;
 
 /// Failure of a call to a service.
 #[derive(Debug, thiserror::Error)]
@@ -351,6 +352,14 @@ pub enum ActiveRegionError {
         /// What it says.
         answer: String,
     },
+    /// The answer is the name of a Region in which nothing of this deployment is.
+    #[error("TXT {record} says {answer}, which is neither of this deployment's two Regions")]
+    Unknown {
+        /// Name of the record.
+        record: String,
+        /// What it says.
+        answer: String,
+    },
 }
 
 impl Classified for ActiveRegionError {
@@ -430,6 +439,46 @@ pub trait Batches: Send + Sync {
         reason: &str,
         now: &str,
     ) -> impl Future<Output = Result<bool, ServiceError>> + Send;
+
+    /// Puts `next` in the place of a record, if that is still as it was read: same attempt, status and time of change.
+    /// Answers whether it was; `false` means that somebody else was quicker.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the table does not answer: nothing may be started then.
+    fn take_over(
+        &self,
+        read: &BatchRecord,
+        next: &BatchRecord,
+    ) -> impl Future<Output = Result<bool, ServiceError>> + Send;
+
+    /// One page of the open batches that a Region owns, the longest unchanged first. Eventually consistent: a record can be
+    /// older than the table's, and a batch that was just claimed can be absent.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the table does not answer.
+    fn unfinished(
+        &self,
+        region: &str,
+        after: Option<Cursor>,
+    ) -> impl Future<Output = Result<Page, ServiceError>> + Send;
+}
+
+/// Where a listing goes on: the last record that was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    /// Its batch.
+    pub batch_id: BatchId,
+    /// Its time of change.
+    pub updated: String,
+}
+
+/// A page of open batches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The records.
+    pub records: Vec<BatchRecord>,
+    /// Where the next page begins; `None` after the last.
+    pub next: Option<Cursor>,
 }
 
 /// Who acts: a batch under one attempt in one Region.
@@ -443,14 +492,20 @@ pub struct Owner {
     pub region: String,
 }
 
-/// Starts executions.
+/// Starts executions, and says how they stand.
 pub trait Workflow: Send + Sync {
     /// Starts the batch's execution `<batch_id>-<attempt>` with a byte-stable input and answers its ARN. Starting the same
     /// attempt again is the same execution.
     ///
     /// # Errors
-    /// [`ServiceError`] when it was not started.
-    fn start(&self, batch: &BatchInput) -> impl Future<Output = Result<String, ServiceError>> + Send;
+    /// [`ServiceError`] when the service does not accept it; it may have started all the same.
+    fn start(&self, input: &ExecutionInput) -> impl Future<Output = Result<String, ServiceError>> + Send;
+
+    /// How an execution of this Region stands.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the service does not answer. An execution that it does not know is an answer.
+    fn state(&self, execution_arn: &str) -> impl Future<Output = Result<ExecutionState, ServiceError>> + Send;
 }
 
 /// Makes links to objects that need no credentials to follow.
@@ -488,15 +543,25 @@ pub enum MailError {
     /// No answer came: it may have been sent. Trying again may send it twice.
     #[error("it is not known whether the e-mail was sent: {0}")]
     Undetermined(#[source] ServiceError),
+    /// The time in which it might be sent was over before it could be: nothing was sent.
+    #[error("the e-mail was not sent: its time was over at {deadline}; whoever owns the batch then sends it")]
+    TooLate {
+        /// The end of that time.
+        deadline: String,
+    },
 }
 
 /// Sends e-mail to the owner. Not idempotent: a call that was answered must not be repeated.
 pub trait Mail: Send + Sync {
-    /// Sends to the configured recipient.
+    /// Sends to the configured recipient, unless it is `deadline` when the request is about to leave.
     ///
     /// # Errors
     /// [`MailError`], which tells what was surely not sent from what may have been.
-    fn send(&self, email: &Email) -> impl Future<Output = Result<(), MailError>> + Send;
+    fn send(
+        &self,
+        email: &Email,
+        deadline: time::OffsetDateTime,
+    ) -> impl Future<Output = Result<(), MailError>> + Send;
 }
 
 /// Tells the time.

@@ -3,13 +3,17 @@
 //! They hold what the real services promise and check what those demand: objects have versions and ETags, a part that is not
 //! the last has a least size, a lookup takes at most 100 different keys. [`Faults`] lets the n-th call of a run fail.
 
+mod batches;
 mod objects;
+mod workflow;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub use batches::MemoryBatches;
 pub use objects::MemoryObjects;
+pub use workflow::MemoryWorkflow;
 
 use crate::batch::BatchId;
 use crate::ports::{LOOKUP_KEYS, LookupRecords, ReferenceRecord, RejectedRow, ServiceError, StoreRejects};

@@ -30,6 +30,8 @@ pub struct Deliver<B, P, M, T, C> {
     pub region: String,
     /// How long a link lives.
     pub link_lifetime: Duration,
+    /// How long after its fence an e-mail may leave.
+    pub lease: Duration,
 }
 
 impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Function for Deliver<B, P, M, T, C> {
@@ -42,6 +44,11 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Function for Deli
         let batch = match task {
             DeliverTask::Deliver { batch, .. } => batch,
             DeliverTask::Fail(failure) | DeliverTask::Interrupt(failure) => &failure.batch,
+            DeliverTask::Resend { batch_id } => {
+                metrics.property("batch_id", batch_id.as_str());
+                span.record("batch_id", batch_id.as_str());
+                return;
+            }
         };
         tandem_aws::lambda::describe_batch(batch, span, metrics);
     }
@@ -56,7 +63,7 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Function for Deli
             }
             DeliverTask::Fail(failure) => {
                 let outcome = delivery.fail(failure).await?;
-                info!(failed_state = failure.failed_state, error_type = failure.error.name, "the file is at fault");
+                info!(failed_state = failure.failed_state, error_type = failure.error.name, "the batch has failed");
                 self.after(&failure.batch, outcome, None, metrics).await;
                 outcome
             }
@@ -64,6 +71,7 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Function for Deli
                 warn!(failed_state = failure.failed_state, error_type = failure.error.name, "interrupted");
                 delivery.interrupt(failure).await?
             }
+            DeliverTask::Resend { batch_id } => delivery.resend(batch_id).await?,
         };
         count(outcome, metrics);
         info!(?outcome, "ended");
@@ -81,6 +89,7 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Deliver<B, P, M, 
             clock: &self.clock,
             region: &self.region,
             link_lifetime: self.link_lifetime,
+            lease: self.lease,
         }
     }
 
@@ -117,6 +126,7 @@ fn count(outcome: Outcome, metrics: &mut Metrics) {
         Outcome::Failed => "BatchesFailed",
         Outcome::Interrupted => "BatchesInterrupted",
         Outcome::Superseded => "BatchesSuperseded",
+        Outcome::Resent => "EmailsResent",
     };
     metrics.count(name, 1);
 }

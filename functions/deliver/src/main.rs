@@ -25,6 +25,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: SystemClock,
         region: config::region()?,
         link_lifetime,
+        lease: Duration::from_secs(config::parsed("TANDEM_MAIL_LEASE_SECONDS", "a number of seconds")?),
     })
     .await
 }

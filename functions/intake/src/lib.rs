@@ -1,7 +1,8 @@
 //! Claims an uploaded file for the active Region and starts its execution.
 //!
-//! Called by S3 for every new object under `input/`, at least once and in any order, in both Regions. It may ask for the
-//! active Region, write the state table and start executions; it never reads the file. Whenever it cannot be sure it fails,
+//! Called by S3 for every new object under `input/`, at least once and in any order, in both Regions. In the Region that
+//! stands by it only puts the batch down as the active one's. It may ask for the active Region, write the state table and
+//! start executions; it never reads the file. Whenever it cannot be sure it fails,
 //! so that Lambda calls again and keeps the event in the OnFailure queue if that does not help.
 
 use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
@@ -11,7 +12,9 @@ use tandem_core::dataset::Datasets;
 use tandem_core::error::{Classified, ErrorType};
 use tandem_core::event::{EventError, Upload, decode_key};
 use tandem_core::ports::{ActiveRegion, ActiveRegionError, AskActiveRegion, Batches, Clock, ServiceError, Workflow};
-use tandem_core::protocol::{Intake as Outcome, intake};
+use tandem_core::ownership::Limits;
+use tandem_core::protocol::{Intake as Outcome, Protocol};
+use tandem_core::regions::Regions;
 use tracing::{Instrument, Span, info};
 
 /// The function, with its ports.
@@ -26,8 +29,10 @@ pub struct Intake<A, B, W, C> {
     pub datasets: Datasets,
     /// Dates the claim.
     pub clock: C,
-    /// The Region this runs in.
-    pub region: String,
+    /// The two Regions, seen from the one this runs in.
+    pub regions: Regions,
+    /// What bounds taking over.
+    pub limits: Limits,
 }
 
 /// Why an event could not be taken in.
@@ -64,20 +69,11 @@ impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Function for Intake<
     fn describe(_event: &S3Event, _span: &Span, _metrics: &mut Metrics) {}
 
     async fn handle(&self, event: S3Event, metrics: &mut Metrics) -> Result<(), IntakeError> {
-        if let ActiveRegion::Standby { active } = self.active_region.ask().await? {
-            // What cannot be decoded is the active Region's to report.
-            for upload in event.records.iter().filter_map(|record| upload(record).ok()) {
-                metrics.count("BatchesSkipped", u64::from(upload.is_input()));
-                metrics.property("batch_id", upload.batch_id().as_str());
-                Span::current().record("batch_id", upload.batch_id().as_str());
-            }
-            info!(active, "standing by");
-            return Ok(());
-        }
+        let active = self.active_region.ask().await?;
         // One record that fails must not keep the others from being claimed; the event as a whole then fails and comes again.
         let mut failed = None;
         for record in &event.records {
-            if let Err(error) = self.take_in(record, metrics).await {
+            if let Err(error) = self.take_in(record, &active, metrics).await {
                 failed = failed.or(Some(error));
             }
         }
@@ -87,8 +83,21 @@ impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Function for Intake<
 
 impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Intake<A, B, W, C> {
     /// Takes one record of the event in.
-    async fn take_in(&self, record: &S3EventRecord, metrics: &mut Metrics) -> Result<(), IntakeError> {
-        let upload = upload(record).inspect_err(|error| tracing::error!("{error}"))?;
+    async fn take_in(
+        &self,
+        record: &S3EventRecord,
+        active: &ActiveRegion,
+        metrics: &mut Metrics,
+    ) -> Result<(), IntakeError> {
+        let upload = match (upload(record), active) {
+            (Ok(upload), _) => upload,
+            (Err(error), ActiveRegion::Active) => {
+                tracing::error!("{error}");
+                return Err(error.into());
+            }
+            // What cannot be understood is the active Region's to report.
+            (Err(_), ActiveRegion::Standby { .. }) => return Ok(()),
+        };
         if !upload.is_input() {
             info!(key = upload.key, "no input");
             metrics.count("UploadsIgnored", 1);
@@ -97,38 +106,63 @@ impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Intake<A, B, W, C> {
         let span = tracing::info_span!(
             "claim",
             function = Self::NAME,
-            region = self.region,
+            region = self.regions.here(),
             batch_id = %upload.batch_id(),
             attempt = tracing::field::Empty,
         );
         let claimed = async {
-            let claimed = self.claim(&upload, metrics).await;
+            let claimed = self.claim(&upload, active, metrics).await;
             claimed.inspect_err(|error| tracing::error!(error_type = error.error_type().as_str(), "{error}"))
         };
         claimed.instrument(span).await
     }
 
-    async fn claim(&self, upload: &Upload, metrics: &mut Metrics) -> Result<(), IntakeError> {
+    async fn claim(&self, upload: &Upload, active: &ActiveRegion, metrics: &mut Metrics) -> Result<(), IntakeError> {
         metrics.property("batch_id", upload.batch_id().as_str());
         let dataset = self.datasets.for_key(&upload.key);
-        match intake(&self.batches, &self.workflow, &self.clock, &self.region, dataset, upload).await? {
+        let protocol = Protocol {
+            batches: &self.batches,
+            workflow: &self.workflow,
+            clock: &self.clock,
+            regions: &self.regions,
+            limits: self.limits,
+        };
+        let outcome = match active {
+            ActiveRegion::Active => protocol.take_in(dataset, upload).await?,
+            ActiveRegion::Standby { active } => {
+                metrics.count("BatchesSkipped", 1);
+                protocol.announce(dataset, upload, active).await?
+            }
+        };
+        let record = match &outcome {
             Outcome::Claimed(record) => {
-                Span::current().record("attempt", record.attempt.number());
                 info!(key = upload.key, dataset, bytes = upload.size, "claimed");
                 metrics.count("BatchesClaimed", 1);
                 metrics.bytes("BytesIn", upload.size);
+                record
             }
             Outcome::Started(record) => {
-                Span::current().record("attempt", record.attempt.number());
                 info!("started a batch that was claimed before");
                 metrics.count("BatchesStartedLate", 1);
+                record
             }
-            Outcome::Known(known) => {
-                Span::current().record("attempt", known.attempt.number());
-                info!(status = %known.status, owner_region = known.owner_region, "known already");
+            Outcome::TakenOver(record) => {
+                info!("took over a batch that the other Region left open");
+                metrics.count("BatchesTakenOver", 1);
+                record
+            }
+            Outcome::Announced(record) => {
+                info!(active = record.owner_region, "standing by; put down for the active Region");
+                metrics.count("BatchesAnnounced", 1);
+                record
+            }
+            Outcome::Known(record) => {
+                info!(status = %record.status, owner_region = record.owner_region, "known already");
                 metrics.count("BatchesKnown", 1);
+                record
             }
-        }
+        };
+        Span::current().record("attempt", record.attempt.number());
         Ok(())
     }
 }

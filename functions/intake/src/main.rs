@@ -1,7 +1,7 @@
 //! Wires `intake` to AWS.
 
 use intake::Intake;
-use tandem_aws::active_region::TxtRecord;
+use tandem_aws::active_region::{Caching, TxtRecord};
 use tandem_aws::batches::StateTable;
 use tandem_aws::clock::SystemClock;
 use tandem_aws::workflow::StateMachine;
@@ -11,13 +11,15 @@ use tandem_aws::{config, datasets, lambda, telemetry};
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let sdk = config::sdk_config().await;
+    let regions = config::regions()?;
     lambda::run(Intake {
-        active_region: TxtRecord::from_env()?,
+        active_region: TxtRecord::from_env(&regions, Caching::ForTtl)?,
         batches: StateTable::new(&sdk, config::required("TANDEM_STATE_TABLE")?),
         workflow: StateMachine::new(&sdk, config::required("TANDEM_STATE_MACHINE_ARN")?),
         datasets: datasets::from_env()?,
         clock: SystemClock,
-        region: config::region()?,
+        regions,
+        limits: config::limits()?,
     })
     .await
 }

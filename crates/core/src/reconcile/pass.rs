@@ -1,0 +1,193 @@
+//! One pass: what was done about each open batch.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{Done, at};
+use crate::batch::{Attempt, BatchId, BatchRecord};
+
+/// Most batches that an answer names in one list; the report object names all.
+pub const NAMED: usize = 1_000;
+
+/// A batch in a report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The batch.
+    pub batch_id: BatchId,
+    /// Object key of its input.
+    pub key: String,
+    /// ETag of its input.
+    pub etag: String,
+    /// Size of its input in bytes.
+    pub size: u64,
+    /// Its attempt, after what was done.
+    pub attempt: Attempt,
+    /// Its owner, before what was done.
+    pub owner_region: String,
+    /// When it was claimed.
+    pub created: String,
+    /// When its record last changed, before what was done.
+    pub updated: String,
+    /// What failed, in the list of failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Item {
+    fn of(record: &BatchRecord, attempt: Attempt, error: Option<String>) -> Self {
+        Self {
+            batch_id: record.batch_id.clone(),
+            key: record.key.clone(),
+            etag: record.etag.clone(),
+            size: record.size,
+            attempt,
+            owner_region: record.owner_region.clone(),
+            created: record.created.clone(),
+            updated: record.updated.clone(),
+            error,
+        }
+    }
+}
+
+/// How many batches met which fate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Open batches that were looked at.
+    pub seen: u64,
+    /// Taken over from the other Region, or restarted after an execution that ended badly.
+    pub taken_over: u64,
+    /// Claimed before, and started now.
+    pub started: u64,
+    /// Left alone: their executions run.
+    pub running: u64,
+    /// Being delivered a moment ago: too young to be taken over.
+    pub waiting: u64,
+    /// Their inputs are not in this Region.
+    pub missing: u64,
+    /// Another content stands under their inputs' keys in this Region.
+    pub changed: u64,
+    /// Their attempts are used up; their owners are being told.
+    pub given_up: u64,
+    /// Not even their owners could be told: a person must look.
+    pub stuck: u64,
+    /// A service failed while they were dealt with.
+    pub failed: u64,
+}
+
+/// What one pass did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pass {
+    /// The Region that it ran in.
+    pub region: String,
+    /// Whether that Region is the one that should act; if not, nothing was done.
+    pub active: bool,
+    /// What the TXT record says.
+    pub record: String,
+    /// Whether there is nothing left that another pass could do: nothing is missing, changed, waiting or failed.
+    pub settled: bool,
+    /// Whether every open batch was looked at.
+    pub complete: bool,
+    /// When it began: RFC 3339, UTC.
+    pub started_at: String,
+    /// When it ended.
+    pub ended_at: String,
+    /// How many batches met which fate.
+    pub counts: Counts,
+    /// As in [`Counts`], and so on.
+    pub taken_over: Vec<Item>,
+    #[allow(missing_docs)]
+    pub started: Vec<Item>,
+    #[allow(missing_docs)]
+    pub waiting: Vec<Item>,
+    #[allow(missing_docs)]
+    pub missing: Vec<Item>,
+    #[allow(missing_docs)]
+    pub changed: Vec<Item>,
+    #[allow(missing_docs)]
+    pub given_up: Vec<Item>,
+    #[allow(missing_docs)]
+    pub stuck: Vec<Item>,
+    #[allow(missing_docs)]
+    pub failed: Vec<Item>,
+    /// Key of the object that names every batch; absent when there was nothing to report.
+    pub report: Option<String>,
+}
+
+impl Pass {
+    pub(super) fn begun(region: &str, now: OffsetDateTime) -> Self {
+        Self {
+            region: region.to_owned(),
+            active: true,
+            record: region.to_owned(),
+            settled: false,
+            complete: true,
+            started_at: at(now),
+            ended_at: at(now),
+            counts: Counts::default(),
+            taken_over: Vec::new(),
+            started: Vec::new(),
+            waiting: Vec::new(),
+            missing: Vec::new(),
+            changed: Vec::new(),
+            given_up: Vec::new(),
+            stuck: Vec::new(),
+            failed: Vec::new(),
+            report: None,
+        }
+    }
+
+    pub(super) fn note(&mut self, record: &BatchRecord, done: Done) {
+        let counts = &mut self.counts;
+        let (count, list, attempt, error) = match done {
+            Done::Nothing => return,
+            Done::Running => {
+                counts.seen += 1;
+                counts.running += 1;
+                return;
+            }
+            Done::TakenOver(next) => (&mut counts.taken_over, &mut self.taken_over, next.attempt, None),
+            Done::GivenUp(next) => (&mut counts.given_up, &mut self.given_up, next.attempt, None),
+            Done::Started => (&mut counts.started, &mut self.started, record.attempt, None),
+            Done::Waiting => (&mut counts.waiting, &mut self.waiting, record.attempt, None),
+            Done::Missing => (&mut counts.missing, &mut self.missing, record.attempt, None),
+            Done::Changed => (&mut counts.changed, &mut self.changed, record.attempt, None),
+            Done::Stuck => (&mut counts.stuck, &mut self.stuck, record.attempt, None),
+            Done::Failed(error) => (&mut counts.failed, &mut self.failed, record.attempt, Some(error.to_string())),
+        };
+        *count += 1;
+        list.push(Item::of(record, attempt, error));
+        counts.seen += 1;
+    }
+
+    pub(super) fn over(mut self, now: OffsetDateTime) -> Self {
+        let Counts { missing, changed, waiting, failed, .. } = self.counts;
+        self.settled = self.complete && missing + changed + waiting + failed == 0;
+        self.ended_at = at(now);
+        self
+    }
+
+    /// Whether there is anything that somebody may want to read later.
+    #[must_use]
+    pub fn is_worth_a_report(&self) -> bool {
+        let Counts { seen, running, .. } = self.counts;
+        seen > running
+    }
+
+    /// The same with at most [`NAMED`] batches in each list, as an answer carries it.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        for list in [
+            &mut self.taken_over,
+            &mut self.started,
+            &mut self.waiting,
+            &mut self.missing,
+            &mut self.changed,
+            &mut self.given_up,
+            &mut self.stuck,
+            &mut self.failed,
+        ] {
+            list.truncate(NAMED);
+        }
+        self
+    }
+}
