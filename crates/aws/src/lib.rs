@@ -18,6 +18,8 @@ pub mod datasets;
 pub mod error;
 #[cfg(feature = "sfn")]
 pub mod executions;
+#[cfg(feature = "lambda")]
+pub mod invoke;
 pub mod lambda;
 #[cfg(feature = "ses")]
 pub mod mail;
@@ -27,6 +29,8 @@ pub mod mrap;
 pub mod mrap_routes;
 #[cfg(feature = "s3")]
 pub mod objects;
+#[cfg(feature = "sqs")]
+pub mod queue;
 #[cfg(feature = "dynamodb")]
 pub mod reference;
 #[cfg(feature = "dynamodb")]
