@@ -5,10 +5,12 @@
 //! and [`supervisor`] starts and ends it all. Files are under `.tandem/`, sockets on 127.0.0.1.
 
 pub mod admin;
+pub mod arc;
 pub mod deploy;
 pub mod dns;
 pub mod edge;
 mod emulator;
+pub mod functions;
 mod json_http;
 mod mailbox;
 mod options;

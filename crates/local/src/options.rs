@@ -25,6 +25,12 @@ pub struct Options {
     pub regions: [String; 2],
     /// Seconds between a write to a bucket and its replica in the other Region.
     pub replication_lag_seconds: f64,
+    /// How long an answer about the active Region may be cached.
+    pub txt_ttl_seconds: u32,
+    /// How long after its fence a delivery may still send its e-mail.
+    pub mail_lease_seconds: u32,
+    /// How long after its last change a batch that is being delivered may not be taken over.
+    pub takeover_grace_seconds: u32,
     /// Who the e-mails come from.
     pub sender: String,
     /// Who the e-mails go to.
@@ -44,6 +50,9 @@ impl Options {
             account: "123456789012".to_owned(),
             regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
             replication_lag_seconds: 1.0,
+            txt_ttl_seconds: 10,
+            mail_lease_seconds: 5,
+            takeover_grace_seconds: 10,
             sender: "tandem@example.com".to_owned(),
             recipient: "owner@example.com".to_owned(),
         }

@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, EdgeStatus};
 use crate::deploy;
-use crate::dns::Dns;
+use crate::dns::{Dns, TxtRecord};
 use crate::edge::Edge;
 use crate::emulator::{self, Emulator};
 use crate::json_http;
@@ -299,7 +299,8 @@ async fn bring_up(
         let edge = Arc::clone(&edge);
         Arc::new(move || edge.active())
     };
-    let dns = Dns::bind(options.dns_port, &options.active_record(), text).await?;
+    let record = TxtRecord::new(&options.active_record(), options.txt_ttl_seconds, text)?;
+    let dns = Dns::bind(options.dns_port, record).await?;
     let running = emulator.insert(Emulator::spawn(options)?);
     state.emulator = Some(running.process.clone());
     state.save()?;
@@ -317,7 +318,7 @@ async fn bring_up(
         std::future::pending::<anyhow::Result<()>>().await
     };
     tokio::select! {
-        result = Arc::clone(&edge).serve(listener) => result,
+        never = Arc::clone(&edge).serve(listener) => match never {},
         () = dns.serve() => bail!("the DNS answers ended"),
         error = running.ended() => Err(error.context(format!("see {}", paths.emulator_log().display()))),
         result = deployed => result,

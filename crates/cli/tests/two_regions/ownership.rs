@@ -33,13 +33,8 @@ fn same_file_again(regions: &Regions) {
 fn same_event_at_once(regions: &Regions) {
     let key = regions.fresh_key("sales-orders");
     // Every claim is held until all are there.
-    let held = Fault {
-        service: Some("dynamodb".into()),
-        operation: Some("PutItem".into()),
-        region: None,
-        times: None,
-        action: FaultAction::Hold,
-    };
+    let held =
+        Fault { service: Some("dynamodb".into()), operation: Some("PutItem".into()), ..Fault::new(FaultAction::Hold) };
     wait_for(regions.admin().add_fault(&held)).unwrap();
     let before = claims(regions, "us-east-1");
     let batch_id = regions.put_and_leave(&key, format!("{HEADER}{}", row(100_000_000)).as_bytes());
@@ -119,12 +114,12 @@ fn changed_content(regions: &Regions) {
 }
 
 fn start_fails(regions: &Regions) {
+    let action = FaultAction::Fail { status: 503, error: "ServiceUnavailable".into(), message: "not now".into() };
     let failing = Fault {
         service: Some("states".into()),
         operation: Some("StartExecution".into()),
-        region: None,
         times: Some(6),
-        action: FaultAction::Fail { status: 503, error: "ServiceUnavailable".into(), message: "not now".into() },
+        ..Fault::new(action)
     };
     wait_for(regions.admin().add_fault(&failing)).unwrap();
     let put = regions.put("sales-orders", format!("{HEADER}{}", row(100_000_000)).as_bytes());

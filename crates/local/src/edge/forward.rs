@@ -56,10 +56,12 @@ async fn forward_write(edge: &Arc<Edge>, parts: Parts, body: Body) -> Response<B
         return answer::error("dynamodb", StatusCode::BAD_REQUEST, "SerializationException", "the request is too long");
     };
     let body: Bytes = body.to_bytes();
+    // A caller that gives up, or is cut off, before its turn comes writes nothing.
+    let turn = edge.strong.turn(&body).await;
     let edge = Arc::clone(edge);
     // A task of its own: a caller that gives up must not give its turn away while the emulator is still writing.
     let write = tokio::spawn(async move {
-        let _turn = edge.strong.turn(&body).await;
+        let _turn = turn;
         let passed = tokio::time::timeout(LONGEST_TURN, pass(&edge, "dynamodb", parts, Body::from(body))).await;
         passed.unwrap_or_else(|_| internal_error("the emulator does not answer"))
     });

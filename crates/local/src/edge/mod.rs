@@ -3,13 +3,14 @@
 //! A request goes through five steps, one module each:
 //!
 //! 1. [`request`]: what it is (Region of the caller, service, operation, object),
-//! 2. [`faults`]: whether it is to fail or to be late; here a Region can be cut off,
+//! 2. [`faults`]: whether it is to fail, to be late or to lose its answer,
 //! 3. [`route`]: where it leads, through the access point or not, or that it is refused,
 //! 4. [`forward`]: to the emulator and back, streaming; one at a time to strongly consistent tables,
 //! 5. [`effects`]: what follows from its success: replication, new routes.
 //!
-//! Beside them: [`api`] is how the command sets and reads all this under `/_tandem/`. The active Region's name, which the DNS
-//! answers with, is kept here too.
+//! All along it travels on a [line](isolation) that is cut when a Region is that it concerns. Beside them: [`routing`] is the
+//! routing controls' five endpoints, [`api`] is how the command sets and reads all this under `/_tandem/`. What the TXT
+//! record says is decided here too: what the routing controls say, unless it is overridden.
 
 pub mod answer;
 pub mod api;
@@ -17,31 +18,38 @@ pub mod counts;
 mod effects;
 pub mod faults;
 mod forward;
+pub mod isolation;
 pub mod mrap;
 mod range;
 pub mod replication;
 pub mod request;
 mod route;
+pub mod routing;
+pub mod serve;
 mod strong;
 pub mod upstream;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{Response, StatusCode};
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
 use crate::options::Options;
 use counts::Counts;
 use faults::Faults;
+use isolation::{Isolation, RegionState};
 use mrap::Route;
 use replication::{Copier, Replicator, Versions};
 use request::Facts;
+use routing::Routing;
+use serve::Cut;
 use strong::StrongTables;
 use upstream::Upstream;
 
@@ -55,13 +63,18 @@ pub struct Edge {
     pub faults: Faults,
     /// The waiting replicas.
     pub replication: Arc<Replicator>,
+    /// Which Regions can be reached.
+    pub isolation: Arc<Isolation>,
+    /// The routing controls.
+    pub routing: Routing,
     versions: Arc<Versions>,
     strong: StrongTables,
     /// Bucket of each Region: those that are replicated.
     buckets: BTreeMap<String, String>,
     primary: String,
     access_point: RwLock<Option<AccessPoint>>,
-    active: RwLock<Option<String>>,
+    /// What the TXT record says whatever the routing controls say; the inner `None`: there is no record.
+    text_override: RwLock<Option<Option<String>>>,
 }
 
 /// The Multi-Region Access Point as it is now.
@@ -89,27 +102,21 @@ impl Edge {
             counts: Counts::default(),
             faults: Faults::default(),
             replication: Replicator::start(lag, copier),
+            isolation: Arc::default(),
+            routing: Routing::new(options),
             versions,
             strong: StrongTables::default(),
             buckets,
             primary: options.primary().to_owned(),
             access_point: RwLock::default(),
-            active: RwLock::new(Some(options.primary().to_owned())),
+            text_override: RwLock::default(),
         }))
     }
 
     /// Serves until the task is dropped.
-    ///
-    /// # Errors
-    /// The listener fails for good.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> anyhow::Result<()> {
-        // Small requests and answers in turn: waiting to fill a packet would cost 40 ms each.
-        let listener = listener.tap_io(|stream| {
-            let _slower_at_worst = stream.set_nodelay(true);
-        });
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) -> Infallible {
         let api = api::router(Arc::clone(&self));
-        let app = axum::Router::new().fallback(handle).with_state((self, api));
-        Ok(axum::serve(listener, app).await?)
+        serve::serve(listener, move |request| handle(Arc::clone(&self), api.clone(), request)).await
     }
 
     /// Tells the edge which tables are strongly consistent.
@@ -131,12 +138,29 @@ impl Edge {
     /// What the TXT record says; `None`: there is no record.
     #[must_use]
     pub fn active(&self) -> Option<String> {
-        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.text_override().unwrap_or_else(|| Some(self.routing.text()))
     }
 
-    /// Sets what the TXT record says.
-    pub fn set_active(&self, text: Option<String>) {
-        *self.active.write().unwrap_or_else(PoisonError::into_inner) = text;
+    /// What the TXT record says whatever the routing controls say, if it is overridden.
+    #[must_use]
+    pub fn text_override(&self) -> Option<Option<String>> {
+        self.text_override.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what the TXT record says whatever the routing controls say; `None`: they decide.
+    pub fn override_text(&self, text: Option<Option<String>>) {
+        *self.text_override.write().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// The two Regions.
+    pub fn regions(&self) -> impl Iterator<Item = &String> {
+        self.buckets.keys()
+    }
+
+    /// Sets how a Region can be reached. Replicas are held for as long as one is isolated.
+    pub fn set_region(&self, region: &str, state: RegionState) {
+        self.isolation.set(region, state);
+        self.replication.hold_for(self.isolation.isolated());
     }
 
     fn access_point(&self) -> Option<AccessPoint> {
@@ -144,40 +168,63 @@ impl Edge {
     }
 }
 
-type Shared = (Arc<Edge>, axum::Router);
-
-/// One request, from its arrival to its answer.
-async fn handle(State((edge, api)): State<Shared>, request: Request) -> Response<Body> {
+/// One request, from its arrival to its answer, which may be none.
+async fn handle(edge: Arc<Edge>, api: axum::Router, request: Request) -> Result<Response<Body>, Cut> {
     // A key may begin like the API's path; the access point's host tells them apart. No bucket's name begins so.
     if request.uri().path().starts_with("/_tandem/") && !request::is_for_mrap(request.headers()) {
-        return api::answer(api, request).await;
+        return Ok(api::answer(api, request).await);
     }
     let (parts, body) = request.into_parts();
     let facts = Facts::of(&parts);
+    let mut line = edge.isolation.line(route::regions(&edge, &facts, &parts));
+    let response = line.carry(answer_call(&edge, facts, parts, body)).await??;
+    Ok(serve::breakable(response, line))
+}
+
+/// One call that reaches AWS.
+async fn answer_call(edge: &Arc<Edge>, facts: Facts, parts: Parts, body: Body) -> Result<Response<Body>, Cut> {
     edge.counts.note(&facts);
-    if let Some(answer) = edge.faults.apply(&facts).await {
-        return answer;
+    let (suffered, body) = match edge.faults.take(&facts, parts.uri.path(), body).await {
+        Ok(taken) => taken,
+        Err(refusal) => return Ok(*refusal),
+    };
+    let Some(suffered) = suffered else { return carry_out(edge, facts, parts, body).await };
+    if let Some(answer) = suffered.before(&facts.service).await {
+        return Ok(answer);
     }
-    let place = match route::decide(&edge, &facts, &parts) {
+    let response = carry_out(edge, facts, parts, body).await?;
+    suffered.after(response).await
+}
+
+/// Does what a call asks for.
+async fn carry_out(edge: &Arc<Edge>, facts: Facts, parts: Parts, body: Body) -> Result<Response<Body>, Cut> {
+    if let Some(region) = route::routing_endpoint(&facts, &parts) {
+        if !edge.routing.has_endpoint(region) {
+            return Err(Cut);
+        }
+        return Ok(edge.routing.answer(&facts, body).await);
+    }
+    let place = match route::decide(edge, &facts, &parts) {
         Ok(place) => place,
-        Err(refusal) => return *refusal,
+        Err(refusal) => return Ok(*refusal),
     };
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let (deletes, body) = match effects::read_deletes(&facts, body).await {
         Ok(read) => read,
-        Err(refusal) => return *refusal,
+        Err(refusal) => return Ok(*refusal),
     };
     let (service, has_effects) = (facts.service.clone(), effects::may_follow(&facts.operation));
+    let edge = Arc::clone(edge);
     let work = async move {
         let response = forward::forward(&edge, &facts, place.as_ref(), parts, body).await;
         effects::after(&edge, &facts, place, &query, deletes, (response.status(), response.headers())).await;
         response
     };
     if !has_effects {
-        return work.await;
+        return Ok(work.await);
     }
     // A task of its own: what a caller that gives up has changed must be replicated all the same.
-    tokio::spawn(work).await.unwrap_or_else(|error| {
+    Ok(tokio::spawn(work).await.unwrap_or_else(|error| {
         answer::error(&service, StatusCode::INTERNAL_SERVER_ERROR, "InternalError", &error.to_string())
-    })
+    }))
 }

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use anyhow::Context;
 use axum::body::Bytes;
 use axum::http::StatusCode;
 use http::Method;
@@ -14,6 +16,9 @@ use http::Method;
 use super::queue::{Apply, Outcome};
 use super::{Change, ChangeKind, Versions};
 use crate::edge::upstream::{Answer, OwnRequest, Upstream};
+
+/// How long the emulator may take for one call: a big object is copied by it in seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Makes changes by asking the emulator.
 pub struct Copier {
@@ -95,7 +100,8 @@ impl Copier {
         headers: &[(&'static str, &str)],
         body: Bytes,
     ) -> anyhow::Result<Answer> {
-        self.upstream.call(OwnRequest { method, service: "s3", region, path, headers, body }).await
+        let call = self.upstream.call(OwnRequest { method, service: "s3", region, path, headers, body });
+        tokio::time::timeout(PATIENCE, call).await.context("the emulator does not answer")?
     }
 }
 

@@ -73,6 +73,8 @@ pub struct ReplicationStatus {
     pub lag_seconds: f64,
     /// Whether changes are held.
     pub paused: bool,
+    /// The isolated Regions for which changes are held besides.
+    pub held_for: Vec<String>,
     /// What is not made yet, in the order of each key's changes.
     pub pending: Vec<PendingChange>,
     /// How many changes were made.
@@ -90,6 +92,10 @@ pub struct PendingChange {
     pub key: String,
     /// `written`, `tagged` or `deleted`.
     pub change: String,
+    /// The Region in which it happened.
+    pub region: String,
+    /// The Region that does not have it yet.
+    pub missing_in: String,
     /// Seconds since it happened.
     pub age_seconds: f64,
 }

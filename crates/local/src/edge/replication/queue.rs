@@ -1,6 +1,6 @@
 //! The waiting changes: in order per key, a set time late, held while paused.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,10 +45,12 @@ pub struct Replicator {
     failed: Mutex<VecDeque<FailedChange>>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Settings {
     lag: Duration,
     paused: bool,
+    /// The Regions that are isolated. There are two, so none of them can be replicated from or to the other.
+    held_for: Vec<String>,
 }
 
 /// The changes of the keys that fall into it, oldest first. One worker takes them one by one, so a key's stay in order.
@@ -69,7 +71,7 @@ impl Replicator {
     pub fn start<A: Apply>(lag: Duration, apply: A) -> Arc<Self> {
         let replicator = Arc::new(Self {
             lanes: (0..LANES).map(|_| Lane::default()).collect(),
-            settings: watch::Sender::new(Settings { lag, paused: false }),
+            settings: watch::Sender::new(Settings { lag, paused: false, held_for: Vec::new() }),
             replicated: AtomicU64::new(0),
             failed: Mutex::default(),
         });
@@ -99,16 +101,22 @@ impl Replicator {
         });
     }
 
-    /// How replication stands.
+    /// Holds changes for as long as these Regions are isolated: until it is called with none.
+    pub fn hold_for(&self, isolated: Vec<String>) {
+        self.settings.send_modify(|current| current.held_for = isolated);
+    }
+
+    /// How replication stands; `regions` gives the bucket of each Region.
     #[must_use]
-    pub fn status(&self) -> ReplicationStatus {
-        let settings = *self.settings.borrow();
+    pub fn status(&self, regions: &BTreeMap<String, String>) -> ReplicationStatus {
+        let settings = self.settings.borrow().clone();
         let mut pending: Vec<(Instant, Change)> = self.lanes.iter().flat_map(|lane| lane.waiting().clone()).collect();
         pending.sort_by_key(|(accepted, _)| *accepted);
         ReplicationStatus {
             lag_seconds: settings.lag.as_secs_f64(),
             paused: settings.paused,
-            pending: pending.into_iter().map(|(accepted, change)| pending_change(accepted, change)).collect(),
+            held_for: settings.held_for,
+            pending: pending.into_iter().map(|(accepted, change)| pending_change(accepted, change, regions)).collect(),
             replicated: self.replicated.load(Ordering::Relaxed),
             failed: self.failed.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect(),
         }
@@ -124,8 +132,12 @@ impl Replicator {
     }
 }
 
-fn pending_change(accepted: Instant, change: Change) -> PendingChange {
+fn pending_change(accepted: Instant, change: Change, regions: &BTreeMap<String, String>) -> PendingChange {
+    let (here, elsewhere): (Vec<_>, Vec<_>) = regions.iter().partition(|(_, bucket)| **bucket == change.bucket);
+    let name = |found: Vec<(&String, &String)>| found.first().map(|(region, _)| (*region).clone()).unwrap_or_default();
     PendingChange {
+        region: name(here),
+        missing_in: name(elsewhere),
         change: change.kind.name().to_owned(),
         key: readable(&change.key),
         bucket: change.bucket,
@@ -148,13 +160,13 @@ async fn work<A: Apply>(replicator: Arc<Replicator>, lane: usize, apply: Arc<A>)
     }
 }
 
-/// Waits until the lag has passed and replication is not paused, whatever the settings become meanwhile.
+/// Waits until the lag has passed and replication is neither paused nor held, whatever the settings become meanwhile.
 async fn wait_until_due(replicator: &Replicator, accepted: Instant) {
     let mut settings = replicator.settings.subscribe();
     loop {
-        let Settings { lag, paused } = *settings.borrow_and_update();
+        let Settings { lag, paused, held_for } = settings.borrow_and_update().clone();
         let due = accepted + lag;
-        if paused {
+        if paused || !held_for.is_empty() {
             let _sender_lives_as_long = settings.changed().await;
         } else if due > Instant::now() {
             tokio::select! {
@@ -228,6 +240,10 @@ mod tests {
         (Replicator::start(Duration::from_millis(1), recorder), receiver)
     }
 
+    fn regions() -> BTreeMap<String, String> {
+        [("east", "b"), ("west", "c")].map(|(region, bucket)| (region.to_owned(), bucket.to_owned())).into()
+    }
+
     fn change(key: &str, version: usize) -> Change {
         let kind = ChangeKind::Written { version: Some(version.to_string()), etag: None };
         Change { bucket: "b".to_owned(), key: key.to_owned(), kind }
@@ -260,11 +276,30 @@ mod tests {
         replicator.accept(change("a%20b", 1));
         tokio::time::sleep(HELD).await;
         assert!(made.try_recv().is_err());
-        let status = replicator.status();
+        let status = replicator.status(&regions());
         assert_eq!((status.paused, status.pending.len()), (true, 1));
-        assert_eq!(status.pending[0].key, "a b");
+        let pending = &status.pending[0];
+        assert_eq!(
+            (pending.key.as_str(), pending.region.as_str(), pending.missing_in.as_str()),
+            ("a b", "east", "west")
+        );
         replicator.set(ReplicationSettings { paused: Some(false), lag_seconds: None });
         assert_eq!(made.recv().await.unwrap(), change("a%20b", 1));
+    }
+
+    #[tokio::test]
+    async fn changes_are_held_while_a_region_is_isolated_and_drain_when_all_are_reached_again() {
+        let (replicator, mut made) = replicator(0, Outcome::Done);
+        replicator.hold_for(vec!["east".to_owned(), "west".to_owned()]);
+        replicator.accept(change("a", 1));
+        replicator.hold_for(vec!["west".to_owned()]);
+        // To set replication going does not bring the Region back.
+        replicator.set(ReplicationSettings { paused: Some(false), lag_seconds: Some(0.0) });
+        tokio::time::sleep(HELD).await;
+        assert!(made.try_recv().is_err());
+        assert_eq!(replicator.status(&regions()).held_for, ["west"]);
+        replicator.hold_for(Vec::new());
+        assert_eq!(made.recv().await.unwrap(), change("a", 1));
     }
 
     #[tokio::test]
@@ -284,7 +319,7 @@ mod tests {
         replicator.accept(change("a", 1));
         replicator.accept(change("a", 2));
         assert_eq!(made.recv().await.unwrap(), change("a", 2));
-        let failed = replicator.status().failed;
+        let failed = replicator.status(&regions()).failed;
         assert_eq!((failed.len(), failed[0].reason.as_str()), (1, "refused"));
     }
 
@@ -294,7 +329,7 @@ mod tests {
         replicator.accept(change("a", 1));
         tokio::time::sleep(HELD).await;
         assert!(made.try_recv().is_err());
-        let status = replicator.status();
+        let status = replicator.status(&regions());
         assert_eq!((status.pending.len(), status.failed.len()), (1, 0));
     }
 

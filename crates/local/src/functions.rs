@@ -1,0 +1,203 @@
+//! The processes that a function runs in: found, frozen, thawed, killed.
+//!
+//! The emulator runs each function as processes of its own process group, which carry the function's name and Region in
+//! their environment. A frozen process keeps its place: the emulator may give it the next invocation, which then waits until
+//! it is thawed or runs out of time, or may start another process, which is not frozen. After its function's time-out a frozen
+//! process is ended by the emulator, as Lambda would. The invocation of a killed process ends as an error.
+//!
+//! Needs `/proc`, so it works on Linux only.
+
+use std::path::Path;
+
+use anyhow::{Context, bail, ensure};
+use rustix::process::{Pid, Signal, getpgid, kill_process};
+
+use crate::state::LocalState;
+
+/// Stops a function's processes in a Region where they stand; those that are stopped stay so. Gives their numbers.
+///
+/// # Errors
+/// The function has no process there; likewise for the others.
+pub fn freeze(state: &LocalState, function: &str, region: &str) -> anyhow::Result<Vec<u32>> {
+    signal(state, function, region, Signal::STOP)
+}
+
+/// Lets a function's processes in a Region go on; those that run do so anyway. Gives their numbers.
+///
+/// # Errors
+/// The function has no process there.
+pub fn thaw(state: &LocalState, function: &str, region: &str) -> anyhow::Result<Vec<u32>> {
+    signal(state, function, region, Signal::CONT)
+}
+
+/// Kills a function's processes in a Region, frozen or not. Gives what their numbers were.
+///
+/// # Errors
+/// The function has no process there.
+pub fn kill(state: &LocalState, function: &str, region: &str) -> anyhow::Result<Vec<u32>> {
+    signal(state, function, region, Signal::KILL)
+}
+
+/// The processes of a function in a Region, with none if it has none. The function is named in full
+/// (`tandem-local-deliver`) or in short (`deliver`).
+///
+/// # Errors
+/// The Regions don't run, or there is no `/proc`.
+pub fn processes(state: &LocalState, function: &str, region: &str) -> anyhow::Result<Vec<u32>> {
+    let emulator = state.emulator.as_ref().filter(|emulator| emulator.is_alive());
+    let emulator = emulator.context("the local Regions don't run: start them with `tandem local up`")?;
+    let full = full_name(state, function);
+    in_group(Path::new("/proc"), emulator.pid, &full, region)
+}
+
+fn signal(state: &LocalState, function: &str, region: &str, signal: Signal) -> anyhow::Result<Vec<u32>> {
+    ensure!(
+        state.regions.iter().any(|known| known == region),
+        "{region:?} is none of the local Regions, which are {}",
+        state.regions.join(" and ")
+    );
+    let mut signalled = processes(state, function, region)?;
+    signalled.retain(|process| send(*process, signal));
+    if signalled.is_empty() {
+        bail!(
+            "{} has no process in {region}: it has not run there yet, or its processes have ended",
+            full_name(state, function)
+        );
+    }
+    Ok(signalled)
+}
+
+/// Whether the process was still there.
+fn send(process: u32, signal: Signal) -> bool {
+    i32::try_from(process).ok().and_then(Pid::from_raw).is_some_and(|pid| kill_process(pid, signal).is_ok())
+}
+
+fn full_name(state: &LocalState, function: &str) -> String {
+    let prefix = format!("tandem-{}-", state.suffix);
+    if function.starts_with(&prefix) { function.to_owned() } else { format!("{prefix}{function}") }
+}
+
+/// The processes of a group, its leader apart, whose environment names this function and this Region.
+fn in_group(proc: &Path, leader: u32, function: &str, region: &str) -> anyhow::Result<Vec<u32>> {
+    let group = i32::try_from(leader).ok().and_then(Pid::from_raw);
+    let listing = std::fs::read_dir(proc).context("the processes can't be listed: this needs /proc, that is Linux")?;
+    let numbers = listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let mut found: Vec<u32> = numbers
+        .filter(|number| *number != leader)
+        .filter(|number| {
+            let pid = i32::try_from(*number).ok().and_then(Pid::from_raw);
+            pid.is_some() && pid.and_then(|pid| getpgid(Some(pid)).ok()) == group
+        })
+        // One that ended meanwhile has no environment, nor has a zombie.
+        .filter(|number| {
+            let environment = std::fs::read(proc.join(number.to_string()).join("environ")).unwrap_or_default();
+            is_of(&environment, function, region)
+        })
+        .collect();
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Whether an environment is that of this function in this Region.
+fn is_of(environment: &[u8], function: &str, region: &str) -> bool {
+    let has = |wanted: String| environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
+    has(format!("AWS_LAMBDA_FUNCTION_NAME={function}")) && has(format!("AWS_REGION={region}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::process::Stdio;
+
+    use super::*;
+    use crate::options::Options;
+    use crate::process::ProcessId;
+    use tokio::io::AsyncBufReadExt;
+
+    /// A group like the emulator's: a leader, and two functions under it in two Regions.
+    const GROUP: &str = r#"
+        for region in us-east-1 us-west-2; do
+            AWS_LAMBDA_FUNCTION_NAME=tandem-local-deliver AWS_REGION=$region sleep 600 &
+            echo $!
+        done
+        AWS_LAMBDA_FUNCTION_NAME=tandem-local-deliver-not AWS_REGION=us-east-1 sleep 600 &
+        echo ready
+        wait"#;
+
+    struct Group {
+        leader: tokio::process::Child,
+        state: LocalState,
+        functions: Vec<u32>,
+    }
+
+    async fn group() -> Group {
+        let mut leader = tokio::process::Command::new("sh");
+        leader.args(["-c", GROUP]).process_group(0).stdout(Stdio::piped());
+        let mut leader = leader.spawn().unwrap();
+        let mut lines = tokio::io::BufReader::new(leader.stdout.take().unwrap()).lines();
+        let mut functions = Vec::new();
+        while let Some(line) = lines.next_line().await.unwrap().filter(|line| line != "ready") {
+            functions.push(line.parse().unwrap());
+        }
+        let mut state = LocalState::starting(&Options::new("/nowhere"), ProcessId::of(std::process::id()).unwrap());
+        state.emulator = ProcessId::of(leader.id().unwrap());
+        // The child's environment is its own only once it runs its program.
+        while processes(&state, "deliver-not", "us-east-1").unwrap().is_empty()
+            || processes(&state, "deliver", "us-east-1").unwrap().is_empty()
+            || processes(&state, "deliver", "us-west-2").unwrap().is_empty()
+        {
+            tokio::task::yield_now().await;
+        }
+        Group { leader, state, functions }
+    }
+
+    impl Group {
+        async fn end(mut self) {
+            self.state.emulator.take().unwrap().kill_group();
+            self.leader.wait().await.unwrap();
+        }
+    }
+
+    /// The state of a process as the system names it: `S` sleeps, `T` is stopped.
+    fn letter(process: u32) -> String {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+        stat.rsplit_once(") ").unwrap().1[..1].to_owned()
+    }
+
+    async fn becomes(process: u32, wanted: &str) {
+        while letter(process) != wanted {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_function_is_frozen_thawed_and_killed_in_its_region_only() {
+        let group = group().await;
+        let (east, west) = (group.functions[0], group.functions[1]);
+        for _ in 0..2 {
+            assert_eq!(freeze(&group.state, "deliver", "us-east-1").unwrap(), [east]);
+            becomes(east, "T").await;
+        }
+        assert_eq!(letter(west), "S");
+        assert_eq!(thaw(&group.state, "tandem-local-deliver", "us-east-1").unwrap(), [east]);
+        becomes(east, "S").await;
+        freeze(&group.state, "deliver", "us-east-1").unwrap();
+        assert_eq!(kill(&group.state, "deliver", "us-east-1").unwrap(), [east]);
+        becomes(east, "Z").await;
+        let error = freeze(&group.state, "deliver", "us-east-1").unwrap_err().to_string();
+        assert!(error.contains("has not run there yet"), "{error}");
+        assert_eq!(letter(west), "S");
+        group.end().await;
+    }
+
+    #[test]
+    fn a_function_that_never_ran_and_regions_that_do_not_are_told_apart() {
+        let mut state = LocalState::starting(&Options::new("/nowhere"), ProcessId::of(std::process::id()).unwrap());
+        let error = |state: &LocalState, region| kill(state, "split", region).unwrap_err().to_string();
+        assert!(error(&state, "us-east-1").contains("don't run"));
+        state.emulator = Some(state.edge.clone());
+        assert!(error(&state, "us-east-1").contains("tandem-local-split has no process in us-east-1"));
+        assert!(error(&state, "eu-west-1").contains("us-east-1 and us-west-2"));
+    }
+}
