@@ -126,7 +126,8 @@ impl<B: Batches, W: Workflow, O: InspectObjects, C: Clock> Reconciler<'_, B, W, 
         let regions = self.protocol.regions;
         let started = self.protocol.clock.now();
         let mut pass = Pass::begun(regions.here(), started);
-        for owner in [regions.other(), regions.here()] {
+        // The own ones first, or what is taken over would be met again as an own one.
+        for owner in [regions.here(), regions.other()] {
             let mut after: Option<Cursor> = None;
             loop {
                 if self.protocol.clock.now() - started >= self.patience {

@@ -13,10 +13,11 @@ use tandem_core::batch::{Attempt, BatchId, BatchRecord, BatchStatus, Ending};
 use tandem_core::event::Upload;
 use tandem_core::payload::{BatchInput, DeliverTask, MergeOutput, Outcome};
 use tandem_core::ports::{
-    Batches, Claim, Clock, Email, Mail, MailError, ObjectRef, Owner, Presign, ServiceError, TagObjects,
+    Batches, Claim, Clock, Cursor, Email, Mail, MailError, ObjectRef, Owner, Page, Presign, ServiceError, TagObjects,
 };
 
 const REGION: &str = "us-east-1";
+const LEASE: Duration = Duration::from_secs(30);
 
 /// Everything outside, in memory. Each call leaves its name in `calls`, so that a test can see the order.
 struct World {
@@ -25,6 +26,9 @@ struct World {
     mails: Mutex<Vec<Email>>,
     fails: Option<&'static str>,
     taken_over_at_end: bool,
+    now: Mutex<time::OffsetDateTime>,
+    /// How long the process is frozen right after the fence.
+    frozen: Duration,
 }
 
 impl World {
@@ -44,6 +48,8 @@ impl World {
             mails: Mutex::default(),
             fails: None,
             taken_over_at_end: false,
+            now: Mutex::new(time::macros::datetime!(2026-01-02 12:00 UTC)),
+            frozen: Duration::ZERO,
         }
     }
 
@@ -85,6 +91,7 @@ impl World {
             clock: self,
             region: REGION.into(),
             link_lifetime: Duration::from_secs(3600),
+            lease: LEASE,
         }
     }
 
@@ -110,7 +117,9 @@ impl Batches for &World {
     async fn fence(&self, owner: &Owner, _now: &str) -> Result<bool, ServiceError> {
         self.called("fence")?;
         let open = |status: BatchStatus| !status.has_ended();
-        Ok(self.change(owner, open, |record| record.status = BatchStatus::Delivering))
+        let fenced = self.change(owner, open, |record| record.status = BatchStatus::Delivering);
+        *self.now.lock().unwrap() += self.frozen;
+        Ok(fenced)
     }
 
     async fn end(&self, owner: &Owner, ending: &Ending, _now: &str) -> Result<bool, ServiceError> {
@@ -135,6 +144,14 @@ impl Batches for &World {
         let open = |status: BatchStatus| !status.has_ended();
         Ok(self.change(owner, open, |record| record.reason = Some(reason.to_owned())))
     }
+
+    async fn take_over(&self, _: &BatchRecord, _: &BatchRecord) -> Result<bool, ServiceError> {
+        panic!("deliver takes nothing over")
+    }
+
+    async fn unfinished(&self, _: &str, _: Option<Cursor>) -> Result<Page, ServiceError> {
+        panic!("deliver lists nothing")
+    }
 }
 
 impl Presign for &World {
@@ -145,7 +162,11 @@ impl Presign for &World {
 }
 
 impl Mail for &World {
-    async fn send(&self, email: &Email) -> Result<(), MailError> {
+    async fn send(&self, email: &Email, deadline: time::OffsetDateTime) -> Result<(), MailError> {
+        let now = *self.now.lock().unwrap();
+        if now >= deadline {
+            return Err(MailError::TooLate { deadline: deadline.to_string() });
+        }
         self.called("mail").map_err(MailError::NotSent)?;
         self.called("answer").map_err(MailError::Undetermined)?;
         self.mails.lock().unwrap().push(email.clone());
@@ -162,7 +183,7 @@ impl TagObjects for &World {
 
 impl Clock for &World {
     fn now(&self) -> time::OffsetDateTime {
-        time::macros::datetime!(2026-01-02 12:00 UTC)
+        *self.now.lock().unwrap()
     }
 }
 
@@ -309,4 +330,53 @@ async fn a_delivery_is_measured_in_rows_bytes_and_seconds_end_to_end() {
     let values = ["RowsIn", "RowsOut", "RowsRejected", "BytesOut", "BatchesDelivered", "EndToEndSeconds"]
         .map(|name| metrics.value(name));
     assert_eq!(values, [10.0, 9.0, 1.0, 99.0, 1.0, 2.0].map(Some));
+}
+
+#[tokio::test]
+async fn a_deliverer_that_was_frozen_beyond_its_lease_sends_nothing() {
+    let mut world = World::new();
+    world.frozen = LEASE;
+    let task = delivery(&world.input());
+    assert_eq!(world.runs(task.clone()).await, Err("LeaseExpired".into()));
+    assert!(world.mails.lock().unwrap().is_empty());
+    // Tried again it must pass the fence again, which it does only while nobody else has the batch.
+    world.frozen = Duration::ZERO;
+    assert_eq!(world.runs(task).await.unwrap(), json!({"outcome": "delivered"}));
+}
+
+#[tokio::test]
+async fn who_is_told_of_used_up_attempts_is_told_that_it_was_not_their_file() {
+    let world = World::new();
+    let error = json!({"Error": "AttemptsUsedUp", "Cause": "ServiceUnavailable: s3:GetObject failed"});
+    let task = json!({"action": "fail", "batch": world.input(), "failed_state": "Split", "error": error});
+    assert_eq!(world.runs(task).await.unwrap(), json!({"outcome": "failed"}));
+    assert!(world.mails.lock().unwrap()[0].text.contains("not your file"));
+}
+
+#[tokio::test]
+async fn the_mail_of_an_ended_batch_is_sent_again_on_request_and_nothing_changes() {
+    let world = World::new();
+    world.runs(delivery(&world.input())).await.unwrap();
+    {
+        let mut record = world.record.lock().unwrap();
+        record.output_key = Some("output/x/output.csv".into());
+        record.output_version = Some("o1".into());
+        record.rejects_key = Some("output/x/rejects.csv".into());
+        record.rows_in = Some(10);
+    }
+    let before = world.record.lock().unwrap().clone();
+    let resend = json!({"action": "resend", "batch_id": before.batch_id});
+    assert_eq!(world.runs(resend).await.unwrap(), json!({"outcome": "resent"}));
+    assert_eq!(*world.record.lock().unwrap(), before);
+    let mails = world.mails.lock().unwrap();
+    assert_eq!(mails.len(), 2);
+    assert!(mails[1].text.contains("version=o1&name=orders-output.csv"), "{}", mails[1].text);
+}
+
+#[tokio::test]
+async fn the_mail_of_an_open_batch_cannot_be_sent_again() {
+    let world = World::new();
+    let resend = json!({"action": "resend", "batch_id": world.input().batch_id});
+    assert_eq!(world.runs(resend).await, Err("StillOpen".into()));
+    assert!(world.mails.lock().unwrap().is_empty());
 }

@@ -2,20 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use intake::Intake;
 use serde_json::Value;
 use tandem_aws::lambda::{Function, invoke};
 use tandem_aws::telemetry::Metrics;
-use tandem_core::batch::{BatchId, BatchRecord, BatchStatus, Ending, execution_name};
+use tandem_core::batch::{Attempt, BatchRecord, BatchStatus};
 use tandem_core::dataset::Datasets;
-use tandem_core::payload::BatchInput;
-use tandem_core::ports::{
-    ActiveRegion, ActiveRegionError, AskActiveRegion, Batches, Claim, Clock, Owner, ServiceError, Workflow,
-};
+use tandem_core::ownership::Limits;
+use tandem_core::ports::{ActiveRegion, ActiveRegionError, AskActiveRegion, Clock};
+use tandem_core::protocol::time_text;
+use tandem_core::regions::Regions;
+use tandem_core::testing::{Faults, MemoryBatches, MemoryWorkflow};
 
 const REGION: &str = "us-east-1";
 
@@ -37,70 +36,6 @@ impl AskActiveRegion for Txt {
     }
 }
 
-/// The state table in memory.
-#[derive(Default)]
-struct Table(Mutex<BTreeMap<BatchId, BatchRecord>>);
-
-impl Batches for &Table {
-    async fn claim(&self, record: &BatchRecord) -> Result<Claim, ServiceError> {
-        let mut records = self.0.lock().unwrap();
-        if let Some(known) = records.get(&record.batch_id) {
-            return Ok(Claim::Exists(Box::new(known.clone())));
-        }
-        records.insert(record.batch_id.clone(), record.clone());
-        Ok(Claim::Claimed)
-    }
-
-    async fn get(&self, batch_id: &BatchId) -> Result<Option<BatchRecord>, ServiceError> {
-        Ok(self.0.lock().unwrap().get(batch_id).cloned())
-    }
-
-    async fn mark_running(&self, owner: &Owner, execution_arn: &str, _now: &str) -> Result<bool, ServiceError> {
-        let mut records = self.0.lock().unwrap();
-        let record = records.get_mut(&owner.batch_id).unwrap();
-        let held = record.status == BatchStatus::Claimed && record.attempt == owner.attempt;
-        if held {
-            record.status = BatchStatus::Running;
-            record.execution_arn = Some(execution_arn.to_owned());
-        }
-        Ok(held)
-    }
-
-    async fn fence(&self, _owner: &Owner, _now: &str) -> Result<bool, ServiceError> {
-        panic!("intake never fences")
-    }
-
-    async fn end(&self, _owner: &Owner, _ending: &Ending, _now: &str) -> Result<bool, ServiceError> {
-        panic!("intake never ends a batch")
-    }
-
-    async fn interrupt(&self, _: &Owner, _: &str, _: &str, _: &str) -> Result<bool, ServiceError> {
-        panic!("intake never interrupts a batch")
-    }
-}
-
-/// Starts executions, after failing a number of times.
-#[derive(Default)]
-struct Executions {
-    failures: AtomicU32,
-    started: Mutex<Vec<BatchInput>>,
-}
-
-impl Workflow for &Executions {
-    async fn start(&self, batch: &BatchInput) -> Result<String, ServiceError> {
-        if self.failures.load(Ordering::SeqCst) > 0 {
-            self.failures.fetch_sub(1, Ordering::SeqCst);
-            let source = "not today".into();
-            return Err(ServiceError::Throttled { operation: "states:StartExecution", source });
-        }
-        let mut started = self.started.lock().unwrap();
-        if !started.contains(batch) {
-            started.push(batch.clone());
-        }
-        Ok(execution_name(&batch.batch_id, batch.attempt))
-    }
-}
-
 struct Noon;
 
 impl Clock for Noon {
@@ -112,19 +47,20 @@ impl Clock for Noon {
 /// The world around one function.
 #[derive(Default)]
 struct World {
-    table: Table,
-    executions: Executions,
+    table: MemoryBatches,
+    executions: MemoryWorkflow,
 }
 
 impl World {
-    fn function(&self, txt: Txt) -> Intake<Txt, &Table, &Executions, Noon> {
+    fn function(&self, txt: Txt) -> Intake<Txt, MemoryBatches, MemoryWorkflow, Noon> {
         Intake {
             active_region: txt,
-            batches: &self.table,
-            workflow: &self.executions,
+            batches: self.table.clone(),
+            workflow: self.executions.clone(),
             datasets: datasets(),
             clock: Noon,
-            region: REGION.to_owned(),
+            regions: Regions::new(REGION, "example-us-east-1", REGION, "us-west-2").unwrap(),
+            limits: Limits { max_attempts: 3, grace: Duration::from_secs(60) },
         }
     }
 
@@ -140,13 +76,27 @@ impl World {
         names.map(|name| metrics.value(name))
     }
 
+    /// The record after this event.
+    async fn after(&self, txt: Txt) -> BatchRecord {
+        self.receives(txt, PUT).await.unwrap();
+        self.record()
+    }
+
     fn started(&self) -> Vec<(String, String)> {
-        let started = self.executions.started.lock().unwrap();
-        started.iter().map(|batch| (batch.key.clone(), batch.dataset.clone())).collect()
+        let started = self.executions.started();
+        let mut started: Vec<_> = started.into_iter().map(|input| (input.batch.key, input.batch.dataset)).collect();
+        started.sort();
+        started
     }
 
     fn claimed(&self) -> usize {
-        self.table.0.lock().unwrap().len()
+        self.table.all().len()
+    }
+
+    /// The one record there is.
+    fn record(&self) -> BatchRecord {
+        let [record] = &self.table.all()[..] else { panic!("not one record") };
+        record.clone()
     }
 }
 
@@ -167,8 +117,7 @@ async fn an_upload_is_claimed_and_started_once_however_often_its_event_comes() {
         world.receives(Txt::Active, PUT).await.unwrap();
     }
     assert_eq!(world.started(), [("input/sales-orders/orders.csv".into(), "sales-orders".into())]);
-    let records = world.table.0.lock().unwrap();
-    let record = records.values().next().unwrap();
+    let record = world.record();
     assert_eq!(record.status, BatchStatus::Running);
     assert_eq!(record.owner_region, REGION);
     assert_eq!(record.version_id.as_deref(), Some("096fKKXTRTtl3on89fVO.nfljtsv6qko"));
@@ -199,10 +148,30 @@ async fn a_key_that_does_not_decode_fails_the_event_and_keeps_no_other_from_bein
 }
 
 #[tokio::test]
-async fn the_standby_region_claims_nothing() {
+async fn the_standby_region_puts_a_batch_down_for_the_active_one_and_starts_nothing() {
     let world = World::default();
     world.receives(Txt::Standby, PUT).await.unwrap();
-    assert_eq!(world.claimed(), 0);
+    let record = world.record();
+    assert_eq!((record.owner_region.as_str(), record.bucket.as_str()), ("us-west-2", "example-us-west-2"));
+    assert_eq!((record.status, record.execution_arn), (BatchStatus::Claimed, None));
+    assert!(world.started().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_other_region_put_down_for_this_one_is_started_here() {
+    let world = World::default();
+    let mut announced = world.after(Txt::Standby).await;
+    announced.owner_region = REGION.into();
+    world.table.put(announced);
+    world.receives(Txt::Active, PUT).await.unwrap();
+    assert_eq!((world.record().attempt, world.started().len()), (Attempt::FIRST, 1));
+}
+
+#[tokio::test]
+async fn the_standby_region_leaves_what_it_cannot_understand_to_the_active_one() {
+    let world = World::default();
+    world.receives(Txt::Standby, UNDECODABLE).await.unwrap();
+    assert_eq!(world.record().key, "input/good.csv");
 }
 
 #[tokio::test]
@@ -214,40 +183,50 @@ async fn without_an_answer_who_is_active_the_event_fails_and_nothing_is_claimed(
 
 #[tokio::test]
 async fn a_batch_whose_start_failed_is_started_by_the_repeated_event() {
-    let world = World::default();
-    world.executions.failures.store(2, Ordering::SeqCst);
-    assert_eq!(world.receives(Txt::Active, PUT).await, Err("Throttled".into()));
+    let mut world = World::default();
+    world.executions = world.executions.reached_with(Faults::at(0));
+    assert_eq!(world.receives(Txt::Active, PUT).await, Err("ServiceUnavailable".into()));
     assert_eq!((world.claimed(), world.started().len()), (1, 0));
-    assert_eq!(world.receives(Txt::Active, PUT).await, Err("Throttled".into()));
     world.receives(Txt::Active, PUT).await.unwrap();
     assert_eq!((world.claimed(), world.started().len()), (1, 1));
 }
 
 #[tokio::test]
-async fn what_is_claimed_known_ignored_or_skipped_is_measured() {
+async fn what_is_claimed_known_ignored_or_announced_is_measured() {
     let world = World::default();
-    let names = ["BatchesClaimed", "BatchesKnown", "BatchesSkipped", "UploadsIgnored", "BytesIn"];
+    let names = ["BatchesClaimed", "BatchesKnown", "BatchesSkipped", "BatchesAnnounced", "UploadsIgnored", "BytesIn"];
     let claimed = world.measures(Txt::Active, SEVERAL, names).await;
-    assert_eq!(claimed, [Some(2.0), None, None, Some(2.0), Some(2048.0)]);
+    assert_eq!(claimed, [Some(2.0), None, None, None, Some(2.0), Some(2048.0)]);
     let known = world.measures(Txt::Active, SEVERAL, names).await;
-    assert_eq!(known, [None, Some(2.0), None, Some(2.0), None]);
+    assert_eq!(known, [None, Some(2.0), None, None, Some(2.0), None]);
     let skipped = world.measures(Txt::Standby, SEVERAL, names).await;
-    assert_eq!(skipped, [None, None, Some(2.0), None, None]);
+    assert_eq!(skipped, [None, Some(2.0), Some(2.0), None, Some(2.0), None]);
+    let announced = World::default().measures(Txt::Standby, SEVERAL, names).await;
+    assert_eq!(announced, [None, None, Some(2.0), Some(2.0), Some(2.0), None]);
 }
 
 #[tokio::test]
-async fn a_batch_of_the_other_region_is_left_alone() {
+async fn a_replica_that_comes_late_is_taken_over_from_the_lost_region_once() {
     let world = World::default();
-    world.receives(Txt::Active, PUT).await.unwrap();
-    {
-        let mut records = world.table.0.lock().unwrap();
-        for record in records.values_mut() {
-            record.owner_region = "us-west-2".into();
-            record.status = BatchStatus::Claimed;
-            record.execution_arn = None;
-        }
-        world.executions.started.lock().unwrap().clear();
+    let mut lost = world.after(Txt::Active).await;
+    lost.owner_region = "us-west-2".into();
+    world.table.put(lost);
+    for _ in 0..2 {
+        world.receives(Txt::Active, PUT).await.unwrap();
     }
-    world.receives(Txt::Active, PUT).await.unwrap();
-    assert!(world.started().is_empty());
+    let record = world.record();
+    assert_eq!((record.owner_region.as_str(), record.attempt), (REGION, Attempt::new(2)));
+    assert_eq!(record.region_history.last().map(String::as_str), Some("us-east-1/2"));
+}
+
+#[tokio::test]
+async fn what_the_other_region_delivers_or_has_ended_is_left_alone() {
+    for status in [BatchStatus::Delivering, BatchStatus::Delivered, BatchStatus::Failed] {
+        let world = World::default();
+        let record = world.after(Txt::Active).await;
+        let theirs = BatchRecord { owner_region: "us-west-2".into(), status, updated: time_text(Noon.now()), ..record };
+        world.table.put(theirs.clone());
+        world.receives(Txt::Active, PUT).await.unwrap();
+        assert_eq!(world.record(), theirs);
+    }
 }

@@ -1,7 +1,7 @@
 //! Executions in memory: they are started, and end when a test says so.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::{Faults, lock, refused};
 use crate::batch::execution_name;
@@ -9,10 +9,10 @@ use crate::ownership::ExecutionState;
 use crate::payload::ExecutionInput;
 use crate::ports::{ServiceError, Workflow};
 
-/// The executions of one Region.
-#[derive(Debug, Default)]
+/// The executions of one Region; clones share them.
+#[derive(Debug, Clone, Default)]
 pub struct MemoryWorkflow {
-    executions: Mutex<BTreeMap<String, (ExecutionInput, ExecutionState)>>,
+    executions: Arc<Mutex<BTreeMap<String, (ExecutionInput, ExecutionState)>>>,
     faults: Faults,
 }
 
@@ -21,6 +21,12 @@ impl MemoryWorkflow {
     #[must_use]
     pub fn new(faults: Faults) -> Self {
         Self { faults, ..Self::default() }
+    }
+
+    /// The same executions, reached with other faults.
+    #[must_use]
+    pub fn reached_with(&self, faults: Faults) -> Self {
+        Self { faults, ..self.clone() }
     }
 
     /// What was started, in the order of names.
