@@ -116,9 +116,7 @@ fn interpret(record: &str, [here, other]: &[String; 2], text: &str) -> Result<Ac
     match named {
         _ if named == here => Ok(ActiveRegion::Active),
         _ if named == other => Ok(ActiveRegion::Standby { active: named.to_owned() }),
-        _ if looks_like_region(named) => {
-            Err(ActiveRegionError::Unknown { record: record(), answer: named.to_owned() })
-        }
+        _ if looks_like_region(named) => Err(ActiveRegionError::Unknown { record: record(), answer: named.to_owned() }),
         _ => Err(ActiveRegionError::Unparsable { record: record(), answer: text.to_owned() }),
     }
 }
@@ -151,7 +149,9 @@ mod tests {
 
     #[test]
     fn a_region_that_is_neither_of_the_two_is_unknown_and_never_standby() {
-        assert!(matches!(outcome("eu-west-1"), Err(ActiveRegionError::Unknown { answer, .. }) if answer == "eu-west-1"));
+        assert!(
+            matches!(outcome("eu-west-1"), Err(ActiveRegionError::Unknown { answer, .. }) if answer == "eu-west-1")
+        );
     }
 
     #[test]

@@ -75,13 +75,12 @@ impl StateTable {
 fn to_cursor(key: &Item) -> Result<Cursor, ServiceError> {
     let field = |name: &str| key.get(name).and_then(|value| value.as_s().ok());
     let batch_id = field("batch_id").and_then(|id| id.parse().ok());
-    batch_id
-        .zip(field("updated"))
-        .map(|(batch_id, updated)| Cursor { batch_id, updated: updated.clone() })
-        .ok_or_else(|| ServiceError::Refused {
+    batch_id.zip(field("updated")).map(|(batch_id, updated)| Cursor { batch_id, updated: updated.clone() }).ok_or_else(
+        || ServiceError::Refused {
             operation: "dynamodb:Query",
             message: String::from("the index's last key holds no batch"),
-        })
+        },
+    )
 }
 
 /// Waits a little longer after each try; the other Region's write is over in milliseconds.

@@ -116,9 +116,7 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
                 let links = self.links(&batch, &Results::from(&record)).await?;
                 email::delivered(&batch, &merge_output(&record), &links)
             }
-            BatchStatus::Failed => {
-                failure_email(&batch, record.reason.as_deref().unwrap_or_default(), record.gives_up)
-            }
+            BatchStatus::Failed => failure_email(&batch, record.reason.as_deref().unwrap_or_default(), record.gives_up),
             status => return Err(DeliveryError::StillOpen { batch_id: batch_id.clone(), status }),
         };
         self.mail.send(&email, self.clock.now() + self.lease).await?;

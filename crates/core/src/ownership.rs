@@ -249,11 +249,7 @@ mod tests {
     }
 
     fn owner(record: &BatchRecord) -> Owner {
-        Owner {
-            batch_id: record.batch_id.clone(),
-            attempt: record.attempt,
-            region: record.owner_region.clone(),
-        }
+        Owner { batch_id: record.batch_id.clone(), attempt: record.attempt, region: record.owner_region.clone() }
     }
 
     fn west() -> Taker<'static> {
@@ -301,7 +297,8 @@ mod tests {
             // As if each execution ended badly in the Region that is then lost.
             record = taken_over(&record, &Taker { region: "east", ..west() }, next == Next::GiveUp, "t");
         }
-        let expected = [vec![Next::TakeOver; 2], vec![Next::GiveUp; GIVE_UP_TRIES as usize], vec![Next::Stuck]].concat();
+        let expected =
+            [vec![Next::TakeOver; 2], vec![Next::GiveUp; GIVE_UP_TRIES as usize], vec![Next::Stuck]].concat();
         assert_eq!(seen, expected);
         let again = rerun(&record, &Taker { region: "east", ..west() }, "t");
         assert_eq!(next(&again, "west", None, &LIMITS, NOW), Next::TakeOver);

@@ -557,11 +557,8 @@ pub trait Mail: Send + Sync {
     ///
     /// # Errors
     /// [`MailError`], which tells what was surely not sent from what may have been.
-    fn send(
-        &self,
-        email: &Email,
-        deadline: time::OffsetDateTime,
-    ) -> impl Future<Output = Result<(), MailError>> + Send;
+    fn send(&self, email: &Email, deadline: time::OffsetDateTime)
+    -> impl Future<Output = Result<(), MailError>> + Send;
 }
 
 /// Tells the time.

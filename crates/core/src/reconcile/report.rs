@@ -30,7 +30,11 @@ impl FromStr for RunId {
 
     fn from_str(text: &str) -> Result<Self, RunIdError> {
         let fits = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if fits && (1..=64).contains(&text.len()) { Ok(Self(text.to_owned())) } else { Err(RunIdError(text.to_owned())) }
+        if fits && (1..=64).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(RunIdError(text.to_owned()))
+        }
     }
 }
 
