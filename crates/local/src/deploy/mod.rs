@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 
+use crate::arc;
 use crate::edge::Edge;
 use crate::options::Options;
 use crate::progress::{Progress, step};
@@ -144,6 +145,10 @@ impl Deployment<'_> {
             ("MrapArn", mrap_arn.to_owned()),
             ("Sender", self.options.sender.clone()),
             ("Recipient", self.options.recipient.clone()),
+            ("MailLeaseSeconds", self.options.mail_lease_seconds.to_string()),
+            ("TakeoverGraceSeconds", self.options.takeover_grace_seconds.to_string()),
+            ("ArcEndpoints", arc::parameter(&arc::endpoints(self.options))),
+            ("ArcControls", arc::parameter(&arc::controls(self.options))),
         ];
         self.stack_step("batch", region, "batch", packaged.to_owned(), &parameters).await
     }
