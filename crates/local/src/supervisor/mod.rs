@@ -1,20 +1,20 @@
 //! Starts and ends the local Regions: one process that is the edge and the DNS answers, and the emulator under it.
 //!
 //! That process holds a lock for as long as it lives, so there is never a second one for a project; `local.json` says
-//! which it is. It runs in the foreground, or detached as the hidden command `local serve`.
+//! which it is. It runs in the foreground, or [`detached`] as the hidden command `local serve`.
 
-use std::ffi::OsString;
-use std::fs::{File, TryLockError};
+mod detached;
+mod signals;
+mod turn;
+
+use std::fs::File;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{Admin, EdgeStatus};
 use crate::deploy;
@@ -24,18 +24,20 @@ use crate::emulator::{self, Emulator};
 use crate::json_http;
 use crate::options::{Options, Paths};
 use crate::process::ProcessId;
-use crate::progress::{Progress, Stage, step};
+use crate::progress::{Progress, step};
 use crate::python;
 use crate::state::{LocalState, Processes};
+use signals::Signals;
+use turn::{OTHER_BUILD, Turn, lock, lock_unless_running};
+
+pub use detached::{serve, serve_arguments, up_detached};
+pub use signals::Interrupted;
 
 /// How long the supervising process may take to end, its emulator and all.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the deployment may take; it usually takes some seconds.
 const DEPLOY_PATIENCE: Duration = Duration::from_secs(5 * 60);
-
-/// How long another command's start is waited for: as long as that waits itself, with time to install packages.
-const OTHER_PATIENCE: Duration = Duration::from_secs(6 * 60);
 
 /// What a start came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,18 +47,6 @@ pub enum Started {
     /// It ran already, or was just being started by another command, which was waited for.
     Already(Box<LocalState>),
 }
-
-/// The user broke it off; nothing of it runs any more.
-#[derive(Debug)]
-pub struct Interrupted;
-
-impl std::fmt::Display for Interrupted {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("interrupted")
-    }
-}
-
-impl std::error::Error for Interrupted {}
 
 /// What runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,89 +76,6 @@ pub async fn up_foreground(
         Turn::Ours(lock) => run(options, progress, on_ready, lock).await.map(|()| None),
         Turn::Running(state) => Ok(Some(Started::Already(state))),
     }
-}
-
-/// Starts the Regions in a process of their own and waits until they can be used.
-///
-/// That process is this very program, called with [`serve_arguments`], and must then call [`serve`].
-///
-/// # Errors
-/// They can't be started; the message has the end of the log. [`Interrupted`] after Ctrl-C or SIGTERM.
-pub async fn up_detached(options: &Options, progress: &dyn Progress) -> anyhow::Result<Started> {
-    let paths = options.paths();
-    match lock_unless_running(options).await? {
-        Turn::Ours(free) => drop(free),
-        Turn::Running(state) => return Ok(Started::Already(state)),
-    }
-    let mut signals = Signals::new()?;
-    std::fs::write(paths.stages(), "")?;
-    let log = File::create(paths.edge_log())?;
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(serve_arguments(options)?)
-        // The log's last lines are shown if it fails: they should be the reason.
-        .env("RUST_LIB_BACKTRACE", "0")
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        .spawn()?;
-    let process = child.id().and_then(ProcessId::of);
-    tokio::select! {
-        // First: a Ctrl-C may reach the child too, and its end is then not worth an explanation.
-        biased;
-        () = signals.any() => {
-            if let Some(process) = process {
-                process.end(END_PATIENCE).await;
-                let _reaped = child.wait().await?;
-                // Only if it had to be killed is there anything left.
-                if let Some(left) = Processes::load(&options.root).filter(|named| named.edge == process) {
-                    end(&options.root, &left).await?;
-                }
-            }
-            Err(Interrupted.into())
-        }
-        state = until_ready(options, &mut child, progress) => state.map(Started::Now),
-    }
-}
-
-/// Waits until the detached process is ready, and reports its stages meanwhile.
-async fn until_ready(options: &Options, child: &mut Child, progress: &dyn Progress) -> anyhow::Result<Box<LocalState>> {
-    let (paths, pid) = (options.paths(), child.id());
-    let mut reported = 0;
-    loop {
-        let ended = child.try_wait()?;
-        reported += report_stages(&paths, reported, progress);
-        if let Some(status) = ended {
-            anyhow::ensure!(!status.success(), "the start was ended by somebody else, as `tandem local down` does");
-            bail!("the local Regions could not be started ({status}){}", emulator::last_lines(&paths.edge_log()));
-        }
-        match LocalState::load(&options.root) {
-            Some(state) if state.ready && Some(state.edge.pid) == pid => return Ok(Box::new(state)),
-            _ => tokio::time::sleep(Duration::from_millis(25)).await,
-        }
-    }
-}
-
-/// The arguments with which this program is called to run the Regions detached; the last one is for [`serve`].
-///
-/// # Errors
-/// The project's root is no text.
-pub fn serve_arguments(options: &Options) -> anyhow::Result<[OsString; 3]> {
-    Ok(["local".into(), "serve".into(), serde_json::to_string(options)?.into()])
-}
-
-/// Runs the Regions detached: the body of the hidden command `local serve <options as JSON>`.
-///
-/// # Errors
-/// As [`up_foreground`]; printed, they end up in the log.
-pub async fn serve(options: &str) -> anyhow::Result<()> {
-    // A session of its own: the terminal's end must not be the Regions' end.
-    let _already_a_leader = rustix::process::setsid();
-    let _set_by_the_caller = tracing_subscriber::fmt().with_ansi(false).with_writer(std::io::stderr).try_init();
-    let options: Options = serde_json::from_str(options).context("the options of `local serve` can't be read")?;
-    let paths = options.paths();
-    let lock = lock(&paths)?.context("the local Regions run already")?;
-    let stages = File::options().append(true).create(true).open(paths.stages())?;
-    run(&options, &move |stage: Stage| write_stage(&stages, &stage), |_| {}, lock).await
 }
 
 /// Installs the Python environment of the project at `root`, and starts nothing. Answers whether it had to.
@@ -325,91 +232,10 @@ async fn bring_up(
     }
 }
 
-/// Takes the project's lock; `None` if another process holds it.
-fn lock(paths: &Paths) -> anyhow::Result<Option<File>> {
-    std::fs::create_dir_all(paths.logs()).with_context(|| format!("can't write to {}", paths.home().display()))?;
-    let file = File::options().create(true).append(true).open(paths.lock())?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error).context("the local Regions' lock can't be taken"),
-    }
-}
-
-/// What is said of Regions whose `local.json` this build can't read.
-const OTHER_BUILD: &str =
-    "the local Regions were started by another build of this program: end them with `tandem local down` first";
-
-/// Whose turn it is to run the Regions.
-enum Turn {
-    /// Ours, with the lock.
-    Ours(File),
-    /// They run.
-    Running(Box<LocalState>),
-}
-
-/// Takes the project's lock, unless the Regions run; waits for another command that is just starting or ending them.
-async fn lock_unless_running(options: &Options) -> anyhow::Result<Turn> {
-    let deadline = tokio::time::Instant::now() + OTHER_PATIENCE;
-    loop {
-        if let Some(lock) = lock(&options.paths())? {
-            return Ok(Turn::Ours(lock));
-        }
-        match LocalState::load(&options.root) {
-            Some(state) if state.ready && state.is_alive() => return Ok(Turn::Running(Box::new(state))),
-            None if Processes::load(&options.root).is_some_and(|named| named.any_alive()) => bail!(OTHER_BUILD),
-            _ if tokio::time::Instant::now() > deadline => {
-                bail!("another command is still starting or ending the local Regions: see `tandem local status`")
-            }
-            _ => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
-}
-
-/// The signals that ask this process to end.
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
-    }
-
-    async fn any(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-}
-
 /// Scratch space starts empty: whatever a killed predecessor left there is of no use.
 fn empty(folder: &Path) -> anyhow::Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;
     }
     Ok(std::fs::create_dir_all(folder)?)
-}
-
-fn write_stage(mut stages: &File, stage: &Stage) {
-    use std::io::Write;
-    if let Ok(mut line) = serde_json::to_vec(stage) {
-        line.push(b'\n');
-        // Only a picture for whoever waits; the start doesn't depend on it.
-        let _drawn_later = stages.write_all(&line);
-    }
-}
-
-/// Reports the stages from a position in their file on; gives how far it came.
-fn report_stages(paths: &Paths, from: usize, progress: &dyn Progress) -> usize {
-    let text = std::fs::read(paths.stages()).unwrap_or_default();
-    let new = text.get(from..).unwrap_or_default();
-    let complete = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    for line in new[..complete].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        if let Ok(stage) = serde_json::from_slice(line) {
-            progress.stage(stage);
-        }
-    }
-    complete
 }
