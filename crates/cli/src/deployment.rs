@@ -9,22 +9,32 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use clap::{Args, ValueEnum};
-use tandem_aws::batch_list::BatchList;
-use tandem_aws::batches::StateTable;
 use tandem_aws::executions::Executions;
+use tandem_aws::invoke::Functions;
 use tandem_aws::mrap::{self, Edge, MrapArn, MrapLinks, MrapUploader};
 use tandem_aws::objects::S3Objects;
+use tandem_aws::queue::Queue;
 use tandem_aws::reference_load::ReferenceLoader;
 use tandem_core::batch::{BatchId, BatchRecord};
 use tandem_core::dataset::Datasets;
-use tandem_core::ports::Batches;
+use tandem_core::ports::ServiceError;
 use tandem_local::LocalState;
 
 use crate::exit::Unreachable;
+use crate::records::Records;
 use crate::stack;
 
 /// Environment that is meant on AWS if none is named, as in the templates.
 const DEFAULT_SUFFIX: &str = "dev";
+
+/// How long a Region may take to accept a connection before it counts as away.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long a Region may take to answer a read before it counts as away.
+const READ: Duration = Duration::from_secs(5);
+
+/// How long an invocation may take: what a runbook's step may take, and some time to be told.
+const INVOCATION: Duration = Duration::from_secs(310);
 
 /// How long the links are valid that the command makes.
 const LINK_EXPIRY: Duration = Duration::from_secs(3600);
@@ -50,7 +60,7 @@ pub struct Which {
     /// Name of the environment: `dev` on AWS, `local` for the local Regions, unless said otherwise
     #[arg(long, global = true, env = "TANDEM_SUFFIX")]
     pub suffix: Option<String>,
-    /// Primary Region, where the stack `tandem-<suffix>-state` is [default: that of your shell or profile]
+    /// Region to talk to first, on AWS either of the two [default: that of your shell or profile]
     #[arg(long, global = true)]
     pub region: Option<String>,
     /// Folder of the project [default: the nearest one upwards that has `sam/` and `statemachines/`]
@@ -93,10 +103,18 @@ impl Which {
     /// # Errors
     /// [`Unreachable`] with what to do.
     pub async fn find(&self) -> anyhow::Result<Deployment> {
+        self.find_in(self.region.as_deref()).await
+    }
+
+    /// Finds the deployment without needing any other Region than this one.
+    ///
+    /// # Errors
+    /// [`Unreachable`] with what to do.
+    pub async fn find_in(&self, region: Option<&str>) -> anyhow::Result<Deployment> {
         match self.local() {
             Some(state) => Deployment::local(state).await,
             None if self.target == Target::Local => Err(not_running().into()),
-            None => Deployment::on_aws(self).await,
+            None => Deployment::on_aws(self, region).await,
         }
     }
 }
@@ -109,6 +127,8 @@ pub fn not_running() -> Unreachable {
 /// A deployment, and how to reach it.
 pub struct Deployment {
     config: SdkConfig,
+    suffix: String,
+    regions: [String; 2],
     edge: Option<Edge>,
     mrap: MrapArn,
     state_table: String,
@@ -132,45 +152,94 @@ impl Deployment {
             mrap: mrap.arn.parse()?,
             state_table: table("batches")?,
             reference_table: table("reference")?,
+            suffix: state.suffix,
+            regions: state.regions,
         })
     }
 
-    async fn on_aws(which: &Which) -> anyhow::Result<Self> {
+    /// Asks the stacks of one Region. The batch stack is in both, and knows all that is needed; the state stack is in the
+    /// primary, and there first.
+    async fn on_aws(which: &Which, region: Option<&str>) -> anyhow::Result<Self> {
         let mut loader = base();
-        if let Some(region) = &which.region {
-            loader = loader.region(Region::new(region.clone()));
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region.to_owned()));
         }
         let config = loader.load().await;
         check_credentials(&config, which.target).await?;
-        let suffix = which.suffix.as_deref().unwrap_or(DEFAULT_SUFFIX);
-        let outputs = stack::outputs(&config, &format!("tandem-{suffix}-state")).await?;
+        let suffix = which.suffix.as_deref().unwrap_or(DEFAULT_SUFFIX).to_owned();
+        let (batch, state) = (format!("tandem-{suffix}-batch"), format!("tandem-{suffix}-state"));
+        let found = match stack::find(&config, &batch).await? {
+            Some(stack) => Some(stack),
+            None => stack::find(&config, &state).await?,
+        };
+        let stack = found.ok_or_else(|| {
+            let here = config.region().map_or("the default Region", |region| region.as_ref());
+            let remedy = "name a Region of the deployment with --region and the environment with --suffix, or deploy";
+            Unreachable(format!("there is neither a stack {batch} nor {state} in {here}: {remedy}"))
+        })?;
         Ok(Self {
             edge: config.endpoint_url().map(str::parse).transpose()?,
-            mrap: outputs.get("MrapArn")?.parse()?,
-            state_table: outputs.get("StateTableName")?.to_owned(),
-            reference_table: outputs.get("ReferenceTableName")?.to_owned(),
+            mrap: stack.get("MrapArn")?.parse()?,
+            regions: [stack.get("PrimaryRegion")?.to_owned(), stack.get("StandbyRegion")?.to_owned()],
+            state_table: format!("tandem-{suffix}-batches"),
+            reference_table: format!("tandem-{suffix}-reference"),
+            suffix,
             config,
         })
     }
 
-    /// The state table.
-    pub fn batches(&self) -> StateTable {
-        StateTable::new(&self.config, self.state_table.clone())
+    /// The primary Region and the standby Region.
+    pub fn regions(&self) -> &[String; 2] {
+        &self.regions
+    }
+
+    /// The Region that is talked to first.
+    pub fn region(&self) -> &str {
+        self.config.region().map_or(self.regions[0].as_str(), |region| region.as_ref())
+    }
+
+    /// The state table, through whichever Region answers.
+    pub fn records(&self) -> Records {
+        let mut regions: Vec<&String> = self.regions.iter().collect();
+        regions.sort_by_key(|region| *region != self.region());
+        let configs: Vec<SdkConfig> = regions.into_iter().map(|region| self.in_region(region, READ, 3)).collect();
+        Records::new(&configs, &self.state_table)
     }
 
     /// A batch's record, if the table can be asked.
     pub async fn record(&self, batch_id: &BatchId) -> Option<BatchRecord> {
-        self.batches().get(batch_id).await.ok().flatten()
+        self.records().get(batch_id).await.ok().flatten()
     }
 
-    /// The state table, as a list.
-    pub fn batch_list(&self) -> BatchList {
-        BatchList::new(&self.config, self.state_table.clone())
+    /// The functions of a Region.
+    pub fn functions(&self, region: &str) -> Functions {
+        Functions::new(&self.in_region(region, INVOCATION, 3))
+    }
+
+    /// The full name of a function.
+    pub fn function(&self, name: &str) -> String {
+        format!("tandem-{}-{name}", self.suffix)
+    }
+
+    /// The queue of the events that intake gave up on, in a Region.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when SQS does not answer there.
+    pub async fn intake_failed(&self, region: &str) -> Result<Queue, ServiceError> {
+        Queue::named(&self.in_region(region, READ, 3), &self.function("intake-failed")).await
+    }
+
+    /// A configuration for one Region that gives up soon, so that the other can be asked.
+    fn in_region(&self, region: &str, answer: Duration, attempts: u32) -> SdkConfig {
+        let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(answer).build();
+        let retries = RetryConfig::standard().with_max_attempts(attempts);
+        let builder = self.config.to_builder().region(Region::new(region.to_owned()));
+        builder.timeout_config(timeouts).retry_config(retries).build()
     }
 
     /// The executions of a Region.
     pub fn executions(&self, region: &str) -> Executions {
-        Executions::new(&self.config.to_builder().region(Region::new(region.to_owned())).build())
+        Executions::new(&self.in_region(region, READ, 1))
     }
 
     /// Uploads through the Multi-Region Access Point.

@@ -22,14 +22,17 @@ Examples:
   tandem local up --detach    returns once they can be used; end them with `tandem local down`")]
     Up(UpArgs),
     /// Say whether they run, and where; exit status 4 if they do not
+    #[command(after_help = "Example:\n  tandem local status --json")]
     Status {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
     /// Stop the two Regions
+    #[command(after_help = "Example:\n  tandem local down")]
     Down,
     /// Install the Python environment that they need, under .tandem/, and start nothing
+    #[command(after_help = "Example:\n  tandem local prepare")]
     Prepare,
     /// Run them detached; called by `up --detach`
     #[command(hide = true)]
@@ -57,6 +60,15 @@ pub struct UpArgs {
     /// Seconds between a write to a bucket and its replica in the other Region [default: 1]
     #[arg(long, value_name = "SECONDS")]
     pub replication_lag: Option<f64>,
+    /// Seconds for which the answer about the active Region may be cached [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub txt_ttl: Option<u32>,
+    /// Seconds after its fence within which a delivery may send its e-mail [default: 5]
+    #[arg(long, value_name = "SECONDS")]
+    pub mail_lease: Option<u32>,
+    /// Seconds for which a batch that is being delivered is not taken over [default: 10]
+    #[arg(long, value_name = "SECONDS")]
+    pub takeover_grace: Option<u32>,
 }
 
 impl UpArgs {
@@ -67,6 +79,9 @@ impl UpArgs {
         options.edge_port = self.edge_port.unwrap_or(options.edge_port);
         options.emulator_port = self.emulator_port.unwrap_or(options.emulator_port);
         options.dns_port = self.dns_port.unwrap_or(options.dns_port);
+        options.txt_ttl_seconds = self.txt_ttl.unwrap_or(options.txt_ttl_seconds);
+        options.mail_lease_seconds = self.mail_lease.unwrap_or(options.mail_lease_seconds);
+        options.takeover_grace_seconds = self.takeover_grace.unwrap_or(options.takeover_grace_seconds);
         if let Some(suffix) = &which.suffix {
             options.suffix.clone_from(suffix);
         }

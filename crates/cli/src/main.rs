@@ -1,14 +1,20 @@
 //! The `tandem` command: one for the local Regions and for AWS alike.
 
+mod again;
 mod deployment;
+mod drill;
 mod emails;
 mod exit;
+mod failover;
 mod fetch;
 mod generate;
 mod links;
 mod local;
 mod put;
+mod reconcile;
+mod records;
 mod reference;
+mod runbook;
 mod stack;
 mod status;
 mod terminal;
@@ -62,6 +68,43 @@ Example:
     /// Load the records that rows are enriched with
     #[command(subcommand)]
     Reference(reference::ReferenceCommand),
+    /// Let a Region take over: runs the failover runbook, and follows the batches that it takes over
+    #[command(after_help = FAILOVER_HELP)]
+    Failover(failover::FailoverArgs),
+    /// Deal with every open batch now, in whichever Region is active
+    #[command(after_help = "\
+Examples:
+  tandem reconcile
+  tandem reconcile --json")]
+    Reconcile(reconcile::ReconcileArgs),
+    /// Send the e-mail of a delivered batch again, with fresh links
+    #[command(after_help = "\
+Example:
+  tandem resend 3f2a")]
+    Resend(again::BatchArgs),
+    /// Run a batch that has ended once more, in the active Region
+    #[command(after_help = "\
+Example:
+  tandem rerun 3f2a")]
+    Rerun(again::BatchArgs),
+    /// Give intake the events again that it gave up on, of both Regions
+    #[command(after_help = "\
+Examples:
+  tandem replay
+  tandem replay --limit 10 --json")]
+    Replay(again::ReplayArgs),
+    /// Cut a local Region off, slow it down, heal it
+    #[command(subcommand)]
+    Region(drill::RegionCommand),
+    /// Freeze, thaw or kill a local function
+    #[command(subcommand)]
+    Function(drill::FunctionCommand),
+    /// Pause local replication, or let it lag
+    #[command(subcommand)]
+    Replication(drill::ReplicationCommand),
+    /// Take local routing endpoints away, and give them back
+    #[command(subcommand)]
+    Arc(drill::ArcCommand),
     /// Make a file of any size, and the reference records that belong to it
     #[command(after_help = "\
 Examples:
@@ -84,6 +127,22 @@ Exit status:
   2  called wrongly
   3  interrupted, or not ended in time; an uploaded batch goes on
   4  the deployment cannot be reached";
+
+/// Also says what the figures mean, since they are what a drill is for.
+const FAILOVER_HELP: &str = "\
+Runs the runbook of sam/failover.yaml by itself, through functions of the Region that takes over: it needs neither Systems
+Manager nor the other Region. It sets and never toggles: give it again at any time. If the Region is active already, it says
+so and reconciles.
+
+RTO is counted from the start of the runbook: to the answer of the first pass that took a batch over, which is just after
+that batch was started, and to the last change of the last of those batches, by the state table's times.
+RPO counts inputs that are not replicated to the Region: locally what replication holds back when the runbook begins, on AWS
+what the first pass misses, aged by the time since it was claimed.
+
+Examples:
+  tandem failover                                           the local Region that is not isolated takes over
+  tandem failover --to us-west-2 --json
+  tandem --target aws --region us-west-2 failover           on AWS, if us-east-1 is lost";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -117,9 +176,18 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Put(args) => put::run(args, which).await,
         Command::Fetch(args) => fetch::run(args, which).await,
         Command::Reference(reference::ReferenceCommand::Load(args)) => reference::load(args, which).await,
+        Command::Failover(args) => failover::run(args, which).await,
         Command::Generate(args) => generate(args.clone()).await,
         Command::Status(args) => unless_interrupted(status::run(args, which)).await,
         Command::Emails(args) => unless_interrupted(emails::run(args, which)).await,
+        Command::Reconcile(args) => unless_interrupted(reconcile::run(args, which)).await,
+        Command::Resend(args) => unless_interrupted(again::resend(args, which)).await,
+        Command::Rerun(args) => unless_interrupted(again::rerun(args, which)).await,
+        Command::Replay(args) => unless_interrupted(again::replay(args, which)).await,
+        Command::Region(command) => unless_interrupted(drill::region(command, which)).await,
+        Command::Function(command) => unless_interrupted(drill::function(command, which)).await,
+        Command::Replication(command) => unless_interrupted(drill::replication(command, which)).await,
+        Command::Arc(command) => unless_interrupted(drill::arc(command, which)).await,
     }
 }
 
@@ -158,11 +226,15 @@ mod tests {
     }
 
     #[test]
-    fn every_subcommand_that_takes_arguments_shows_an_example() {
-        for command in Cli::command().get_subcommands().filter(|command| !command.has_subcommands()) {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert!(help.contains("Example"), "{}", command.get_name());
+    fn every_command_shows_an_example() {
+        fn check(command: &clap::Command) {
+            for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(command.has_subcommands() || help.contains("Example"), "{}", command.get_name());
+                check(command);
+            }
         }
+        check(&Cli::command());
     }
 
     #[test]

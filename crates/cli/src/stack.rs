@@ -9,39 +9,44 @@ use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata};
 
 use crate::exit::Unreachable;
 
-/// The outputs of one stack.
-pub struct Outputs {
-    stack: String,
+/// A stack that is there.
+pub struct Stack {
+    name: String,
     values: HashMap<String, String>,
 }
 
-impl Outputs {
-    /// The value of an output.
+impl Stack {
+    /// The value of a parameter or of an output.
     ///
     /// # Errors
-    /// When the stack has no such output: it was deployed from other templates.
+    /// When the stack has neither: it was deployed from other templates.
     pub fn get(&self, name: &str) -> anyhow::Result<&str> {
         let value = self.values.get(name).map(String::as_str);
-        value.with_context(|| format!("the stack {} has no output {name}: deploy the current templates", self.stack))
+        value.with_context(|| format!("the stack {} does not say {name}: deploy the current templates", self.name))
     }
 }
 
-/// Reads the outputs of a stack.
+/// Reads the parameters and outputs of a stack; `None` if there is no such stack.
 ///
 /// # Errors
-/// [`Unreachable`] when the stack does not exist or CloudFormation does not answer.
-pub async fn outputs(config: &SdkConfig, stack: &str) -> anyhow::Result<Outputs> {
+/// [`Unreachable`] when CloudFormation does not answer.
+pub async fn find(config: &SdkConfig, name: &str) -> anyhow::Result<Option<Stack>> {
     let region = config.region().map_or("the default Region", |region| region.as_ref());
-    let described = Client::new(config).describe_stacks().stack_name(stack).send().await;
-    let described = described.map_err(|error| match error.code() {
-        Some("ValidationError") => Unreachable(format!(
-            "there is no stack {stack} in {region}: name the primary Region with --region and the environment with --suffix, or deploy"
-        )),
-        _ => Unreachable(format!("CloudFormation in {region} did not describe {stack}: {}", DisplayErrorContext(&error))),
-    })?;
-    let outputs = described.stacks().first().map(|stack| stack.outputs()).unwrap_or_default();
-    let pair = |output: &aws_sdk_cloudformation::types::Output| {
-        Some((output.output_key()?.to_owned(), output.output_value()?.to_owned()))
+    let described = match Client::new(config).describe_stacks().stack_name(name).send().await {
+        Ok(described) => described,
+        Err(error) if error.code() == Some("ValidationError") => return Ok(None),
+        Err(error) => {
+            let remedy = "if that Region is lost, name the other one with --region";
+            let error = DisplayErrorContext(&error);
+            return Err(
+                Unreachable(format!("CloudFormation in {region} did not describe {name} ({remedy}): {error}")).into()
+            );
+        }
     };
-    Ok(Outputs { stack: stack.to_owned(), values: outputs.iter().filter_map(pair).collect() })
+    let Some(stack) = described.stacks().first() else { return Ok(None) };
+    let parameters =
+        stack.parameters().iter().filter_map(|pair| Some((pair.parameter_key()?, pair.parameter_value()?)));
+    let outputs = stack.outputs().iter().filter_map(|pair| Some((pair.output_key()?, pair.output_value()?)));
+    let values = parameters.chain(outputs).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Ok(Some(Stack { name: name.to_owned(), values }))
 }

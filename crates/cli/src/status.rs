@@ -3,7 +3,6 @@
 use anyhow::bail;
 use clap::Args;
 use tandem_core::batch::{BatchId, BatchRecord};
-use tandem_core::ports::Batches;
 
 use crate::deployment::{Deployment, Which};
 use crate::exit::usage;
@@ -61,7 +60,7 @@ pub async fn run(args: &StatusArgs, which: &Which) -> anyhow::Result<()> {
 pub async fn find(deployment: &Deployment, text: &str) -> anyhow::Result<BatchRecord> {
     let text = text.to_ascii_lowercase();
     if let Ok(id) = text.parse::<BatchId>() {
-        return match deployment.batches().get(&id).await? {
+        return match deployment.records().get(&id).await? {
             Some(record) => Ok(record),
             None => bail!("there is no batch {id}"),
         };
@@ -69,7 +68,7 @@ pub async fn find(deployment: &Deployment, text: &str) -> anyhow::Result<BatchRe
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(usage(format!("{text:?} is no batch id: expected 32 hex digits, or the first of them")));
     }
-    let mut matching = deployment.batch_list().any(MOST_READ).await?.batches;
+    let mut matching = deployment.records().any(MOST_READ).await?.batches;
     matching.retain(|record| record.batch_id.as_str().starts_with(&text));
     match (matching.pop(), matching.len()) {
         (Some(record), 0) => Ok(record),
@@ -80,7 +79,7 @@ pub async fn find(deployment: &Deployment, text: &str) -> anyhow::Result<BatchRe
 
 /// The batches that are open and those that changed last, the latest first; and whether all were considered.
 async fn latest(deployment: &Deployment, limit: usize) -> anyhow::Result<(Vec<BatchRecord>, bool)> {
-    let list = deployment.batch_list();
+    let list = deployment.records();
     let (open, any) = futures::try_join!(list.unfinished(MOST_READ), list.any(MOST_READ))?;
     let mut records = any.batches;
     records.extend(open.batches);

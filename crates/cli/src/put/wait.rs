@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use tandem_aws::executions::Progress;
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
 use tandem_core::error::Classified;
-use tandem_core::ports::Batches;
 
 use crate::deployment::Deployment;
 use crate::exit::TimedOut;
@@ -16,10 +16,15 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Time between two looks at the execution, which take two or three calls.
 const LOOK_AT_EXECUTION: Duration = Duration::from_millis(500);
+/// The same after a look that failed: the execution's Region may be lost, and the batch is finished in the other one.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Longest time that one look may take, since the table is not read meanwhile.
+const LOOK: Duration = Duration::from_secs(3);
 
 /// The record of a batch that has ended. Says each stage once, on standard error; with `closely`, the execution's too.
 ///
-/// Goes on while a service is throttled or away: that is when a person wants to know the end.
+/// Goes on while a service is throttled or away: that is when a person wants to know the end. Follows the batch from attempt
+/// to attempt and from Region to Region.
 ///
 /// # Errors
 /// [`TimedOut`] when the time is over, or when the state table refuses to be read.
@@ -30,24 +35,15 @@ pub async fn until_ended(
     patience: Duration,
     closely: bool,
 ) -> anyhow::Result<BatchRecord> {
-    let table = deployment.batches();
+    let table = deployment.records();
     let mut stages = Stages::new(begun);
-    let mut looked = None::<Instant>;
+    let mut looks = Looks { deployment, due: closely.then(Instant::now) };
     let mut stage = String::from("waiting to be claimed");
     loop {
         match table.get(batch_id).await {
             Ok(Some(record)) => {
-                let due = looked.is_none_or(|looked| looked.elapsed() >= LOOK_AT_EXECUTION);
-                let progress = match (&record.execution_arn, record.status) {
-                    (Some(arn), BatchStatus::Running) if closely && due => {
-                        looked = Some(Instant::now());
-                        // How far it is, is only told; if Step Functions does not say, the status still does.
-                        deployment.executions(&record.owner_region).progress(arn).await.ok()
-                    }
-                    _ => None,
-                };
                 stage = describe(&record);
-                stages.say(&stage, progress.as_ref());
+                stages.say(&stage, looks.at(&record).await.as_ref());
                 if record.status.has_ended() {
                     return Ok(record);
                 }
@@ -62,6 +58,29 @@ pub async fn until_ended(
             return Err(TimedOut(format!("the batch had not ended after {seconds} s ({stage}): {remedy}")).into());
         }
         tokio::time::sleep(pause(begun.elapsed())).await;
+    }
+}
+
+/// Looks at executions, now and then.
+struct Looks<'a> {
+    deployment: &'a Deployment,
+    /// When the next look is due; never if nobody asked for it.
+    due: Option<Instant>,
+}
+
+impl Looks<'_> {
+    /// How far a batch's execution is, if that is due to be looked at and its Region says so. It is only told to a person: the
+    /// status is known all the same.
+    async fn at(&mut self, record: &BatchRecord) -> Option<Progress> {
+        let arn = record.execution_arn.as_ref().filter(|_| record.status == BatchStatus::Running)?;
+        if self.due? > Instant::now() {
+            return None;
+        }
+        let executions = self.deployment.executions(&record.owner_region);
+        let progress = tokio::time::timeout(LOOK, executions.progress(arn)).await.ok().and_then(Result::ok);
+        let pause = if progress.is_some() { LOOK_AT_EXECUTION } else { LOOK_AGAIN };
+        self.due = Some(Instant::now() + pause);
+        progress
     }
 }
 
@@ -92,7 +111,7 @@ impl Stages {
         Self { begun, spinner: spinner(), said: None, state: None }
     }
 
-    fn say(&mut self, stage: &str, progress: Option<&tandem_aws::executions::Progress>) {
+    fn say(&mut self, stage: &str, progress: Option<&Progress>) {
         if self.said.as_deref() != Some(stage) {
             self.line(stage);
             self.said = Some(stage.to_owned());

@@ -1,0 +1,251 @@
+//! `tandem failover`: lets a Region take over, with the very runbook that Systems Manager would run.
+//!
+//! Everything happens through functions of the Region that takes over: neither Systems Manager nor the other Region is
+//! needed. Every step sets a state, so it may be run again at any time, also while another run is under way.
+
+mod follow;
+mod live;
+mod outcome;
+mod story;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use tandem_aws::invoke::Functions;
+use tandem_core::reconcile::RunId;
+use tandem_local::LocalState;
+use tandem_local::admin::{Admin, RegionState, ReplicationStatus};
+use time::OffsetDateTime;
+
+use self::live::Live;
+use self::outcome::{Outcome, Rpo};
+use self::story::Story;
+use crate::deployment::{Deployment, Target, Which, not_running};
+use crate::exit::{Interrupted, interruption, usage};
+use crate::runbook::{self, Invoke, Runner};
+
+/// By what local pauses are shortened: what takes minutes on AWS takes seconds here.
+const LOCAL_PACE: f64 = 0.05;
+/// The parameter that the whole runbook turns on.
+const TARGET: &str = "TargetRegion";
+
+/// Arguments of `failover`.
+#[derive(Debug, Clone, Args)]
+pub struct FailoverArgs {
+    /// Region that takes over [default: on AWS that of --region or your profile; locally the one that is not isolated]
+    #[arg(long, value_name = "REGION")]
+    pub to: Option<String>,
+    /// Print one JSON object about the run
+    #[arg(long)]
+    pub json: bool,
+    /// Multiply the runbook's pauses by this [default: 1 on AWS, 0.05 on the local Regions]
+    #[arg(long, value_name = "FACTOR")]
+    pub pace: Option<f64>,
+    /// Do not wait for the batches that were taken over
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Give up waiting for them after so many seconds; they go on
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    pub timeout: u64,
+}
+
+/// Fails over, and says what came of it.
+///
+/// # Errors
+/// When a critical step failed, or the batches that were taken over did not all end in time; see [`crate::exit`].
+pub async fn run(args: &FailoverArgs, which: &Which) -> anyhow::Result<()> {
+    let work = fail_over(args, which);
+    tokio::select! {
+        done = work => done,
+        () = interruption() => {
+            eprintln!("Nothing toggles: give the same command again, and it goes on from wherever this one was.");
+            Err(Interrupted.into())
+        }
+    }
+}
+
+async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<()> {
+    let local = which.local();
+    let asked = target(args, which, local.as_ref()).await?;
+    let deployment = which.find_in(asked.as_deref()).await?;
+    let to = asked.unwrap_or_else(|| deployment.region().to_owned());
+    if !deployment.regions().contains(&to) {
+        return Err(usage(format!("{to:?} is none of {}", deployment.regions().join(" and "))));
+    }
+    let document = runbook::load(&which.root())?;
+    let pace = pace(args.pace, local.is_some())?;
+    let run_id = new_run_id()?;
+    // Before anything is set: what is not replicated at the moment of the decision.
+    let pending = pending(local.as_ref(), &to).await;
+
+    eprintln!("{to} takes over, run {run_id}");
+    if pace != 1.0 {
+        eprintln!("the runbook's pauses are multiplied by {pace}");
+    }
+    let begun = Begun { instant: Instant::now(), time: OffsetDateTime::now_utc() };
+    let run = {
+        let (invoke, live) = (Region(deployment.functions(&to)), Live::new(begun.instant));
+        let parameters = parameters(&deployment, &to);
+        anyhow::ensure!(
+            document.has_parameter(TARGET),
+            "the runbook has no parameter {TARGET}: it cannot be told which Region"
+        );
+        Runner::new(&document, (&to, &run_id.to_string()), &parameters, (&invoke, &live), pace)?.run().await
+    };
+    let story = Story::of(&run, &run_id);
+    let rpo = pending.unwrap_or_else(|| Rpo::of_missing(&story, begun.time));
+    let outcome = Outcome::new(&to, &run_id, run, story, rpo);
+    conclude(args, &deployment, outcome, begun).await
+}
+
+/// When the run began, by both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Begun {
+    instant: Instant,
+    time: OffsetDateTime,
+}
+
+/// Follows what was taken over, prints, and answers with the error that decides the exit status.
+async fn conclude(
+    args: &FailoverArgs,
+    deployment: &Deployment,
+    mut outcome: Outcome,
+    begun: Begun,
+) -> anyhow::Result<()> {
+    let taken_over = outcome.taken_over();
+    let mut waited = Ok(());
+    if !args.no_wait && !taken_over.is_empty() {
+        let (records, patience) = (deployment.records(), Duration::from_secs(args.timeout));
+        match follow::until_ended(&records, taken_over, begun, patience).await {
+            Ok(followed) => outcome.followed = followed,
+            Err((followed, error)) => (outcome.followed, waited) = (followed, Err(error)),
+        }
+    }
+    if args.json {
+        println!("{}", outcome.json());
+    } else {
+        print!("{}", outcome.text());
+    }
+    match outcome.failure() {
+        Some(failure) => anyhow::bail!("{failure}"),
+        None => waited,
+    }
+}
+
+/// The Region that is to take over; `None` for the one that the command talks to first on AWS.
+///
+/// Never "the other one": giving the command twice must end in the same place.
+async fn target(args: &FailoverArgs, which: &Which, local: Option<&LocalState>) -> anyhow::Result<Option<String>> {
+    if let Some(named) = args.to.as_ref().or(which.region.as_ref()) {
+        return Ok(Some(named.clone()));
+    }
+    let Some(state) = local else {
+        return if which.target == Target::Local { Err(not_running().into()) } else { Ok(None) };
+    };
+    let regions = Admin::new(state).regions().await?;
+    let isolated: Vec<&String> = state
+        .regions
+        .iter()
+        .filter(|region| regions.get(*region).is_some_and(|status| status.state == RegionState::Isolated))
+        .collect();
+    not_isolated(&state.regions, &isolated).map(Some)
+}
+
+fn not_isolated(regions: &[String; 2], isolated: &[&String]) -> anyhow::Result<String> {
+    let names = regions.join(" or --to ");
+    match isolated {
+        [lost] => Ok(regions.iter().find(|region| region != lost).unwrap_or(&regions[0]).clone()),
+        [] => Err(usage(format!("no Region is isolated, so name the one that is to take over: --to {names}"))),
+        _ => Err(usage(format!("both Regions are isolated: heal one, and name it: --to {names}"))),
+    }
+}
+
+fn pace(named: Option<f64>, local: bool) -> anyhow::Result<f64> {
+    match named {
+        Some(pace) if !pace.is_finite() || !(0.0..=1.0).contains(&pace) => Err(usage("--pace is a factor from 0 to 1")),
+        Some(pace) => Ok(pace),
+        None => Ok(if local { LOCAL_PACE } else { 1.0 }),
+    }
+}
+
+fn parameters(deployment: &Deployment, to: &str) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        (TARGET, to.to_owned()),
+        ("FailoverFunction", deployment.function("failover")),
+        ("ReconcileFunction", deployment.function("reconcile")),
+        // The caller's own permissions are used.
+        ("AutomationAssumeRole", String::new()),
+    ])
+}
+
+/// A name that no other run has.
+fn new_run_id() -> anyhow::Result<RunId> {
+    let now = OffsetDateTime::now_utc();
+    let mark: String = Sha256::new()
+        .chain_update(now.unix_timestamp_nanos().to_be_bytes())
+        .chain_update(std::process::id().to_be_bytes())
+        .finalize()
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
+    Ok(format!("{}-{mark}", now.format(format)?).parse()?)
+}
+
+/// What is not replicated to the Region, if the edge tells: only the local one does.
+async fn pending(local: Option<&LocalState>, to: &str) -> Option<Rpo> {
+    let status: ReplicationStatus = Admin::new(local?).replication().await.ok()?;
+    Some(Rpo::of_pending(&status, to))
+}
+
+/// The functions of the Region that takes over.
+struct Region(Functions);
+
+impl Invoke for Region {
+    async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, String> {
+        self.0.invoke(function, payload).await.map_err(|error| error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::exit::{Status, status_of};
+
+    fn regions() -> [String; 2] {
+        ["us-east-1", "us-west-2"].map(str::to_owned)
+    }
+
+    #[test]
+    fn the_region_that_is_not_isolated_takes_over_and_without_one_it_must_be_named() {
+        let [east, west] = regions();
+        assert_eq!(not_isolated(&regions(), &[&east]).unwrap(), west);
+        assert_eq!(not_isolated(&regions(), &[&west]).unwrap(), east);
+        for isolated in [vec![], vec![&east, &west]] {
+            let error = not_isolated(&regions(), &isolated).unwrap_err();
+            assert_eq!(status_of(&error), Status::Usage);
+            assert!(error.to_string().contains("--to us-east-1 or --to us-west-2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn pauses_are_as_written_on_aws_and_short_on_the_local_regions() {
+        assert_eq!(pace(None, false).unwrap(), 1.0);
+        assert_eq!(pace(None, true).unwrap(), LOCAL_PACE);
+        assert_eq!(pace(Some(0.5), false).unwrap(), 0.5);
+        for wrong in [-1.0, 1.5, f64::NAN] {
+            assert!(pace(Some(wrong), true).is_err());
+        }
+    }
+
+    #[test]
+    fn two_runs_have_two_names() {
+        assert_ne!(new_run_id().unwrap(), new_run_id().unwrap());
+    }
+}

@@ -1,0 +1,123 @@
+//! The state table as a person reads it: through whichever Region answers.
+//!
+//! The table is the same in both Regions. A command begins with one of them, and stays with the other once that one did not
+//! answer. On a table with multi-Region strong consistency both say the same; elsewhere the other may be a second behind.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use aws_config::SdkConfig;
+use tandem_aws::batch_list::{BatchList, Listed};
+use tandem_aws::batches::StateTable;
+use tandem_core::batch::{BatchId, BatchRecord};
+use tandem_core::ports::{Batches, ServiceError};
+
+/// The state table.
+pub struct Records {
+    replicas: Vec<Replica>,
+    /// The replica that answered last.
+    current: AtomicUsize,
+}
+
+/// The table in one Region.
+struct Replica {
+    table: StateTable,
+    list: BatchList,
+}
+
+impl Records {
+    /// The table `name`, with a configuration for each Region; the first is asked first.
+    pub fn new(configs: &[SdkConfig], name: &str) -> Self {
+        let replica = |config: &SdkConfig| Replica {
+            table: StateTable::new(config, name.to_owned()),
+            list: BatchList::new(config, name.to_owned()),
+        };
+        Self { replicas: configs.iter().map(replica).collect(), current: AtomicUsize::new(0) }
+    }
+
+    /// A batch's record.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when no Region answers; likewise for the others.
+    pub async fn get(&self, batch_id: &BatchId) -> Result<Option<BatchRecord>, ServiceError> {
+        self.ask(async |replica| replica.table.get(batch_id).await).await
+    }
+
+    /// The batches that are open.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn unfinished(&self, most: usize) -> Result<Listed, ServiceError> {
+        self.ask(async |replica| replica.list.unfinished(most).await).await
+    }
+
+    /// Batches of any status.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn any(&self, most: usize) -> Result<Listed, ServiceError> {
+        self.ask(async |replica| replica.list.any(most).await).await
+    }
+
+    async fn ask<T>(&self, call: impl AsyncFn(&Replica) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
+        in_turn(&self.replicas, &self.current, call).await
+    }
+}
+
+/// Asks one after the other, beginning with the current one, until one answers. A refusal is an answer, too.
+async fn in_turn<R, T>(
+    all: &[R],
+    current: &AtomicUsize,
+    call: impl AsyncFn(&R) -> Result<T, ServiceError>,
+) -> Result<T, ServiceError> {
+    let first = current.load(Ordering::Relaxed);
+    let mut away = None;
+    for position in (0..all.len()).map(|offset| (first + offset) % all.len()) {
+        match call(&all[position]).await {
+            Err(error @ (ServiceError::Unavailable { .. } | ServiceError::Throttled { .. })) => {
+                away.get_or_insert(error);
+            }
+            answer => {
+                current.store(position, Ordering::Relaxed);
+                return answer;
+            }
+        }
+    }
+    let nowhere =
+        || ServiceError::Refused { operation: "dynamodb:GetItem", message: String::from("no Region is known") };
+    Err(away.unwrap_or_else(nowhere))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn away() -> ServiceError {
+        ServiceError::Unavailable { operation: "dynamodb:GetItem", message: "away".into(), source: "x".into() }
+    }
+
+    #[tokio::test]
+    async fn a_region_that_does_not_answer_is_left_for_the_other_and_not_asked_again() {
+        let (current, asked) = (AtomicUsize::new(0), RefCell::new(Vec::new()));
+        for _ in 0..2 {
+            let call = async |region: &&str| {
+                asked.borrow_mut().push((*region).to_owned());
+                if *region == "east" { Err(away()) } else { Ok((*region).to_owned()) }
+            };
+            assert_eq!(in_turn(&["east", "west"], &current, call).await.unwrap(), "west");
+        }
+        assert_eq!(*asked.borrow(), ["east", "west", "west"]);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_an_answer_and_two_regions_away_are_an_error() {
+        let current = AtomicUsize::new(1);
+        let denied = async |_: &u8| Err::<u8, _>(ServiceError::Denied { operation: "x", message: "no".into() });
+        assert!(matches!(in_turn(&[0, 1], &current, denied).await, Err(ServiceError::Denied { .. })));
+        let silent = async |_: &u8| Err::<u8, _>(away());
+        assert!(matches!(in_turn(&[0, 1], &current, silent).await, Err(ServiceError::Unavailable { .. })));
+    }
+}
