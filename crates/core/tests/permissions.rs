@@ -1,8 +1,10 @@
-//! What the template's roles may do to an input: read it and tag it.
+//! What the templates' roles may do: to an input, read it and tag it; beyond that, what their functions need.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 const TEMPLATE: &str = include_str!("../../../sam/batch.yaml");
+const FAILOVER: &str = include_str!("../../../sam/failover.yaml");
+const NETWORK: &str = include_str!("../../../sam/network.yaml");
 
 /// Actions that leave an object's key, content and versions as they are.
 const HARMLESS: [&str; 6] = [
@@ -40,4 +42,89 @@ fn no_role_may_delete_objects_or_reach_all_of_a_bucket() {
     assert!(!TEMPLATE.contains("s3:*"), "a role allows every action");
     let whole = TEMPLATE.lines().find(|line| line.contains(":s3:::") && line.trim_end().ends_with("${AWS::Region}/*"));
     assert_eq!(whole, None, "a role reaches all of a bucket, input/ included");
+}
+
+/// A resource's text, by its logical id.
+fn resource<'a>(template: &'a str, name: &str) -> &'a str {
+    let (_, rest) = template.split_once(&format!("\n  {name}:\n")).expect("the template has the resource");
+    let end = rest.match_indices("\n  ").find(|(at, _)| !rest[at + 3..].starts_with([' ', '#']));
+    &rest[..end.map_or(rest.len(), |(at, _)| at)]
+}
+
+/// The statements of a role, as text from one `Sid` to the next.
+fn statements(role: &str) -> Vec<&str> {
+    role.split("Sid: ").skip(1).collect()
+}
+
+/// The statement with this name.
+fn statement<'a>(role: &'a str, sid: &str) -> &'a str {
+    let found = statements(role).into_iter().find(|statement| statement.starts_with(&format!("{sid}\n")));
+    found.expect("the role has the statement")
+}
+
+#[test]
+fn only_what_takes_no_resource_is_allowed_on_all_of_them() {
+    let anywhere: Vec<&str> = statements(TEMPLATE)
+        .into_iter()
+        .filter(|statement| statement.contains("Resource: \"*\""))
+        .map(|statement| statement.lines().next().unwrap_or_default())
+        .collect();
+    assert_eq!(anywhere, ["Attach", "NotFromCode", "Send", "Attach", "NotFromCode", "DeliverLogs"]);
+}
+
+#[test]
+fn what_lambda_needs_for_the_network_is_denied_to_the_functions_own_code() {
+    for (function, name) in [("IntakeRole", "intake"), ("ReconcileRole", "reconcile")] {
+        let denied = statement(resource(TEMPLATE, function), "NotFromCode");
+        assert!(denied.contains("Effect: Deny") && denied.contains("Action: ec2:*"), "{denied}");
+        assert!(denied.contains(&format!("function:tandem-${{Suffix}}-{name}")), "{denied}");
+    }
+}
+
+#[test]
+fn reconcile_takes_over_and_reports_and_nothing_else() {
+    let role = resource(TEMPLATE, "ReconcileRole");
+    assert!(statement(role, "FindUnfinished").contains("/index/unfinished"));
+    assert!(!role.contains("dynamodb:Scan") && !role.contains("DeleteItem"), "{role}");
+    let writing: Vec<&str> = statements(role).into_iter().filter(|one| one.contains("s3:Put")).collect();
+    assert!(writing.len() == 1 && writing[0].contains("/reports/*"), "{writing:?}");
+    assert!(!statement(role, "SeeHowExecutionsEnded").contains("StopExecution"));
+}
+
+#[test]
+fn failover_sets_both_controls_in_one_call_and_overrides_no_safety_rule() {
+    let set = statement(resource(TEMPLATE, "FailoverRole"), "SetActiveRegion");
+    assert!(set.contains("- route53-recovery-cluster:UpdateRoutingControlStates\n"));
+    assert!(!set.contains("- route53-recovery-cluster:UpdateRoutingControlState\n"));
+    assert!(set.contains("\"route53-recovery-cluster:AllowSafetyRulesOverrides\": \"false\""));
+}
+
+#[test]
+fn the_schedule_invokes_reconcile_and_the_runbook_two_functions() {
+    let schedule = resource(TEMPLATE, "ReconcileScheduleRole");
+    assert_eq!(schedule.matches(":function:").count(), 1);
+    let runbook = resource(FAILOVER, "RunbookRole");
+    assert_eq!(runbook.matches("Action: ").count(), 2, "to assume it, and to invoke");
+    for function in ["failover", "reconcile"] {
+        assert!(runbook.contains(&format!(":function:tandem-${{Suffix}}-{function}\n")), "{function}");
+    }
+    assert_eq!(runbook.matches(":function:").count(), 2);
+    for trusted in [schedule, runbook] {
+        assert!(
+            trusted.contains("aws:SourceAccount") && trusted.contains("aws:SourceArn"),
+            "anybody's could act as it"
+        );
+    }
+}
+
+#[test]
+fn the_network_has_no_way_out_but_three_narrowed_endpoints() {
+    for way_out in ["NatGateway", "InternetGateway", "AWS::EC2::Route\n", "MapPublicIpOnLaunch", "Peering"] {
+        assert!(!NETWORK.contains(way_out), "{way_out}");
+    }
+    let endpoints = NETWORK.split("Type: AWS::EC2::VPCEndpoint\n").skip(1).collect::<Vec<_>>();
+    assert_eq!(endpoints.len(), 3);
+    for endpoint in endpoints {
+        assert!(endpoint.contains("PolicyDocument") && endpoint.contains("aws:PrincipalAccount"), "{endpoint}");
+    }
 }

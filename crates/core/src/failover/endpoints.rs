@@ -70,12 +70,8 @@ impl<'a, S: SwitchRegions> Endpoints<'a, S> {
         self.failed.push(FailedEndpoint { endpoint, error });
     }
 
-    fn none_left(&mut self) -> FailoverError {
-        FailoverError::NoEndpoint {
-            what: self.what,
-            failed: std::mem::take(&mut self.failed),
-            unconfirmed: self.unconfirmed,
-        }
+    fn none_left(&self) -> FailoverError {
+        FailoverError::NoEndpoint { what: self.what, failed: self.failed.clone(), unconfirmed: self.unconfirmed }
     }
 }
 
