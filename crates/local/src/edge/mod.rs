@@ -160,6 +160,7 @@ impl Edge {
     /// Sets how a Region can be reached. Replicas are held for as long as one is isolated.
     pub fn set_region(&self, region: &str, state: RegionState) {
         self.isolation.set(region, state);
+        tracing::info!(region, ?state, "set how a Region can be reached");
         self.replication.hold_for(self.isolation.isolated());
     }
 
