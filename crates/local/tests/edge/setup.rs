@@ -138,6 +138,14 @@ impl Answer {
     pub fn is_ok(&self) -> bool {
         matches!(self, Self::Given(status, _) if status.is_success())
     }
+
+    /// Its body; empty if there is none.
+    pub fn text(self) -> String {
+        match self {
+            Self::Given(_, text) => text,
+            Self::None | Self::BrokenOff => String::new(),
+        }
+    }
 }
 
 pub fn signed(region: &str, service: &str) -> String {
