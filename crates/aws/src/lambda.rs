@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tandem_core::error::{Classified, ErrorType};
 use tandem_core::payload::{BatchInput, ChunkTask};
-use tandem_core::validate::ChunkReport;
+use tandem_core::validate::ChunkOutcome;
 use tracing::{Instrument, Span, error, info};
 
 use crate::config::{ConfigError, region};
@@ -138,7 +138,11 @@ pub fn describe_chunk(task: &ChunkTask, span: &Span, metrics: &mut Metrics) {
 }
 
 /// What came of a chunk, as metrics.
-pub fn measure_chunk(report: &ChunkReport, metrics: &mut Metrics) {
+pub fn measure_chunk(outcome: &ChunkOutcome, metrics: &mut Metrics) {
+    let ChunkOutcome::Worked(report) = outcome else {
+        metrics.count("ChunksReused", 1);
+        return;
+    };
     metrics.count("ChunkRowsIn", report.rows_in);
     metrics.count("ChunkRowsRejected", report.rows_rejected);
     metrics.bytes("ChunkBytesIn", report.bytes_in);

@@ -232,6 +232,7 @@ impl BatchRecord {
         BatchInput {
             batch_id: self.batch_id.clone(),
             attempt: self.attempt,
+            first_attempt: self.first_attempt,
             bucket: self.bucket.clone(),
             key: self.key.clone(),
             etag: self.etag.clone(),

@@ -92,11 +92,11 @@ impl Dataset {
         definition::parse(name, definition)
     }
 
-    /// 16 hex digits that change with the definition, the code or the chunk settings: work files made under one are never
-    /// taken for those of another.
+    /// 16 hex digits that change with the definition, the form of work files or the chunk settings: work files made under
+    /// one are never taken for those of another.
     #[must_use]
-    pub fn fingerprint(&self, code_version: &str, chunk_rows: u64, chunk_bytes: u64) -> String {
-        let settings = format!("\0{code_version}\0{chunk_rows}\0{chunk_bytes}");
+    pub fn fingerprint(&self, work_format: u32, chunk_rows: u64, chunk_bytes: u64) -> String {
+        let settings = format!("\0{work_format}\0{chunk_rows}\0{chunk_bytes}");
         let digest = Sha256::new().chain_update(self.digest).chain_update(settings).finalize();
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -267,15 +267,15 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_changes_with_definition_code_and_sizes() {
+    fn the_fingerprint_changes_with_definition_format_and_sizes() {
         let orders = Dataset::parse("sales-orders", SALES_ORDERS.as_bytes()).unwrap();
         let other = Dataset::parse("sales-orders", SALES_ORDERS.replace("50", "51").as_bytes()).unwrap();
         let prints = [
-            orders.fingerprint("1", 10, 20),
-            orders.fingerprint("2", 10, 20),
-            orders.fingerprint("1", 11, 20),
-            orders.fingerprint("1", 10, 21),
-            other.fingerprint("1", 10, 20),
+            orders.fingerprint(1, 10, 20),
+            orders.fingerprint(2, 10, 20),
+            orders.fingerprint(1, 11, 20),
+            orders.fingerprint(1, 10, 21),
+            other.fingerprint(1, 10, 20),
         ];
         assert!(prints.iter().all(|print| print.len() == 16));
         let distinct: std::collections::BTreeSet<&String> = prints.iter().collect();

@@ -190,6 +190,7 @@ mod tests {
         BatchInput {
             batch_id: BatchId::of(key, "e"),
             attempt: Attempt::FIRST,
+            first_attempt: Attempt::FIRST,
             bucket: "b".into(),
             key: key.into(),
             etag: "e".into(),

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use crate::csv::Writer;
 use crate::dataset::Dataset;
 use crate::payload::ChunkTask;
-use crate::ports::{LookupRecords, ReadObjects, WriteObjects};
-use crate::validate::{ChunkReport, rejects_writer};
-use crate::work::{self, ChunkFile, Part, Summary, WorkError};
+use crate::ports::{InspectObjects, LookupRecords, ReadObjects, WriteObjects};
+use crate::validate::{ChunkOutcome, ChunkReport, rejects_writer};
+use crate::work::{self, ChunkFile, Part, Summary, WorkError, resume};
 use join::{Join, Joined};
 use references::References;
 
@@ -22,13 +22,16 @@ use references::References;
 ///
 /// # Errors
 /// [`WorkError`] when a service fails, or the work files do not hold what the manifest says.
-pub async fn run<R: ReadObjects, W: WriteObjects, L: LookupRecords>(
+pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects, L: LookupRecords>(
     reader: &R,
     writer: &W,
     lookup: &L,
     dataset: &Dataset,
     task: &ChunkTask,
-) -> Result<ChunkReport, WorkError> {
+) -> Result<ChunkOutcome, WorkError> {
+    if resume::is_complete(reader, task).await? {
+        return Ok(ChunkOutcome::Reused);
+    }
     let (valid, invalid) = futures::try_join!(
         read(reader, task, ChunkFile::Valid), //
         read(reader, task, ChunkFile::Invalid),
@@ -42,7 +45,7 @@ pub async fn run<R: ReadObjects, W: WriteObjects, L: LookupRecords>(
         .map_err(|problem| WorkError::inconsistent(&ChunkFile::Valid.of(task), problem))?;
     drop(join);
     check_rows(task, &joined)?;
-    store(writer, task, joined, bytes_in).await
+    store(writer, task, joined, bytes_in).await.map(ChunkOutcome::Worked)
 }
 
 async fn read<R: ReadObjects>(reader: &R, task: &ChunkTask, file: ChunkFile) -> Result<Bytes, WorkError> {

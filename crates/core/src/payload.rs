@@ -18,6 +18,9 @@ pub struct BatchInput {
     pub batch_id: BatchId,
     /// Which attempt this execution is.
     pub attempt: Attempt,
+    /// The attempt from which attempts are counted: that of the claim, or of the last rerun. Later ones resume its work.
+    #[serde(default)]
+    pub first_attempt: Attempt,
     /// Bucket of the Region that processes the batch.
     pub bucket: String,
     /// Object key of the input, decoded.

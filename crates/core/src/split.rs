@@ -2,17 +2,21 @@
 //!
 //! Copies nothing: the input is streamed once, memory is constant, time is the download's. Everything that is wrong with a
 //! file as a whole is found here and told in one sentence for its owner; what is wrong with a row is found by `validate`.
+//! An attempt that resumes another's work answers from what that one noted, without reading the input.
 
 mod error;
 mod header;
+mod note;
 mod ranges;
 
 use futures::StreamExt;
 
+use crate::batch::Attempt;
 use crate::dataset::Dataset;
-use crate::payload::{SplitOutput, SplitTask};
-use crate::ports::{ObjectRef, ReadObjects, ServiceError, WriteObjects};
+use crate::payload::{BatchInput, SplitOutput, SplitTask};
+use crate::ports::{InspectObjects, ObjectRef, ReadObjects, ServiceError, WriteObjects};
 use crate::work;
+use note::Note;
 
 pub use error::{Place, SplitError};
 pub use ranges::{Found, Splitter};
@@ -28,8 +32,6 @@ pub struct SplitSettings {
     pub max_record: usize,
     /// Most chunks: what one map run takes.
     pub max_chunks: u32,
-    /// Changes whenever the code may write other work files for the same input.
-    pub code_version: String,
 }
 
 impl Default for SplitSettings {
@@ -39,31 +41,57 @@ impl Default for SplitSettings {
             chunk_bytes: 16 * 1024 * 1024,
             max_record: crate::csv::MAX_RECORD,
             max_chunks: 10_000,
-            code_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// An input that is split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// What the next states need.
+    pub output: SplitOutput,
+    /// Whether an earlier attempt had done it: the input was not read.
+    pub reused: bool,
 }
 
 /// Splits one input. May be repeated: the same input gives the same manifest under the same key.
 ///
 /// # Errors
 /// [`SplitError`]: a fault of the file, or a service that failed.
-pub async fn run<R: ReadObjects, W: WriteObjects>(
+pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects>(
     reader: &R,
     writer: &W,
     settings: &SplitSettings,
     dataset: &Dataset,
     task: &SplitTask,
-) -> Result<SplitOutput, SplitError> {
+) -> Result<Split, SplitError> {
     let batch = &task.batch;
+    let work_prefix = work_prefix(settings, dataset, batch);
+    let noted = note::find(reader, settings, dataset, batch, &work_prefix).await?;
+    if let Some(output) = noted {
+        return Ok(Split { output, reused: true });
+    }
     let (found, version_id) = scan(reader, settings, dataset, task).await?;
-    let fingerprint = dataset.fingerprint(&settings.code_version, settings.chunk_rows, settings.chunk_bytes);
-    let work_prefix = format!("work/{}/{fingerprint}/", batch.batch_id);
-    let manifest_key = format!("{work_prefix}manifest.json");
-    let manifest = work::to_json(&manifest_key, &found.chunks).map_err(SplitError::Manifest)?;
-    writer.write(&batch.bucket, &manifest_key, work::JSON, manifest).await?;
+    let manifest_key = manifest_key(&work_prefix);
+    let manifest = work::to_json(&manifest_key, &found.chunks)?;
+    let manifest = writer.write(&batch.bucket, &manifest_key, work::JSON, manifest).await?;
     let chunks = u32::try_from(found.chunks.len()).unwrap_or(u32::MAX);
-    Ok(SplitOutput { work_prefix, manifest_key, chunks, rows: found.rows, layout: found.layout, version_id })
+    let output = SplitOutput { work_prefix, manifest_key, chunks, rows: found.rows, layout: found.layout, version_id };
+    Note::of(&output, manifest.etag).write(writer, batch).await?;
+    Ok(Split { output, reused: false })
+}
+
+/// Where a batch's work files lie. A rerun is to look everything up anew, so it has a place of its own.
+fn work_prefix(settings: &SplitSettings, dataset: &Dataset, batch: &BatchInput) -> String {
+    let fingerprint = dataset.fingerprint(work::WORK_FORMAT, settings.chunk_rows, settings.chunk_bytes);
+    match batch.first_attempt {
+        Attempt::FIRST => format!("work/{}/{fingerprint}/", batch.batch_id),
+        rerun => format!("work/{}/{fingerprint}-{rerun}/", batch.batch_id),
+    }
+}
+
+fn manifest_key(work_prefix: &str) -> String {
+    format!("{work_prefix}manifest.json")
 }
 
 async fn scan<R: ReadObjects>(

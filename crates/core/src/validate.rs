@@ -8,8 +8,8 @@ use futures::StreamExt;
 use crate::csv::{Fields, Record, Records, Writer};
 use crate::dataset::{Dataset, Failed, Quoting};
 use crate::payload::{ChunkTask, Layout};
-use crate::ports::{ByteRange, ObjectRef, ReadObjects, WriteObjects};
-use crate::work::{self, ChunkFile, WorkError};
+use crate::ports::{ByteRange, InspectObjects, ObjectRef, ReadObjects, WriteObjects};
+use crate::work::{self, ChunkFile, WorkError, resume};
 
 /// What became of a chunk's rows, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -26,16 +26,28 @@ pub struct ChunkReport {
     pub bytes_out: u64,
 }
 
+/// What came of one invocation for a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkOutcome {
+    /// It was worked on.
+    Worked(ChunkReport),
+    /// An earlier attempt had completed it: nothing was computed or written.
+    Reused,
+}
+
 /// Validates one chunk. May be repeated: the same chunk gives the same files under the same keys.
 ///
 /// # Errors
 /// [`WorkError`] when a service fails, or the range does not hold what the manifest says.
-pub async fn run<R: ReadObjects, W: WriteObjects>(
+pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects>(
     reader: &R,
     writer: &W,
     dataset: &Dataset,
     task: &ChunkTask,
-) -> Result<ChunkReport, WorkError> {
+) -> Result<ChunkOutcome, WorkError> {
+    if resume::is_complete(reader, task).await? {
+        return Ok(ChunkOutcome::Reused);
+    }
     let mut validator = Validator::new(dataset, &task.split.layout, task.chunk.first_row);
     let bytes_in = read(reader, task, &mut validator).await?;
     let rows_in = validator.row - task.chunk.first_row;
@@ -52,7 +64,8 @@ pub async fn run<R: ReadObjects, W: WriteObjects>(
         writer.write(bucket, &valid_key, work::CSV, valid.into()),
         writer.write(bucket, &invalid_key, work::CSV, invalid.into()),
     )?;
-    Ok(ChunkReport { rows_in, rows_out, rows_rejected: validator.rejected, bytes_in, bytes_out })
+    let report = ChunkReport { rows_in, rows_out, rows_rejected: validator.rejected, bytes_in, bytes_out };
+    Ok(ChunkOutcome::Worked(report))
 }
 
 /// Streams the chunk's range through the validator; answers its bytes.

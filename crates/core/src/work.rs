@@ -1,7 +1,10 @@
 //! A batch's work files: where they lie, what they say, and how they are read.
 //!
 //! `validate` and `enrich` hand chunks over in S3, `merge` joins them. No LIST is needed: the manifest names every chunk, and
-//! a chunk's files have fixed names. `summary.json` is written last, so that a chunk with a summary is complete.
+//! a chunk's files have fixed names. `summary.json` is written last, so that a chunk with a summary is complete; replication
+//! keeps no order, so a later attempt checks what the summary names before it takes it.
+
+pub(crate) mod resume;
 
 use bytes::Bytes;
 use futures::StreamExt;
@@ -12,6 +15,10 @@ use crate::error::{Classified, ErrorType};
 use crate::payload::{ChunkTask, ReasonCount};
 use crate::ports::{ByteRange, ObjectRef, ReadObjects, ServiceError, StoredObject};
 
+/// Version of the work files: raise it whenever the same input may give work files with other bytes.
+///
+/// It is part of a work prefix, so that an attempt takes over only what it would have written itself.
+pub const WORK_FORMAT: u32 = 1;
 /// Media type of every CSV that is written.
 pub const CSV: &str = "text/csv; charset=utf-8";
 /// Media type of manifests and summaries.
@@ -87,7 +94,7 @@ pub struct Summary {
     pub rows_out: u64,
     /// Rows in its rejects part; `rows_in = rows_out + rows_rejected`.
     pub rows_rejected: u64,
-    /// Why rows were rejected: every reason, in no particular order.
+    /// Why rows were rejected: every reason, by field and rule.
     pub reasons: Vec<ReasonCount>,
     /// Output part; that of chunk 0 begins with the header line.
     pub output: Part,

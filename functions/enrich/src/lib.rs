@@ -8,7 +8,8 @@ use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::Datasets;
 use tandem_core::enrich;
 use tandem_core::payload::{ChunkTask, Done};
-use tandem_core::ports::{LookupRecords, ReadObjects, WriteObjects};
+use tandem_core::ports::{InspectObjects, LookupRecords, ReadObjects, WriteObjects};
+use tandem_core::validate::ChunkOutcome;
 use tandem_core::work::WorkError;
 use tracing::{Span, info};
 
@@ -22,7 +23,7 @@ pub struct Enrich<O, R> {
     pub datasets: Datasets,
 }
 
-impl<O: ReadObjects + WriteObjects, R: LookupRecords> Function for Enrich<O, R> {
+impl<O: InspectObjects + ReadObjects + WriteObjects, R: LookupRecords> Function for Enrich<O, R> {
     const NAME: &'static str = "enrich";
     type Task = ChunkTask;
     type Answer = Done;
@@ -34,9 +35,14 @@ impl<O: ReadObjects + WriteObjects, R: LookupRecords> Function for Enrich<O, R> 
 
     async fn handle(&self, task: ChunkTask, metrics: &mut Metrics) -> Result<Done, WorkError> {
         let dataset = self.datasets.named(&task.batch.dataset)?;
-        let report = enrich::run(&self.objects, &self.objects, &self.reference, dataset, &task).await?;
-        info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "enriched");
-        measure_chunk(&report, metrics);
+        let outcome = enrich::run(&self.objects, &self.objects, &self.reference, dataset, &task).await?;
+        match outcome {
+            ChunkOutcome::Reused => info!("reused"),
+            ChunkOutcome::Worked(report) => {
+                info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "enriched");
+            }
+        }
+        measure_chunk(&outcome, metrics);
         Ok(Done {})
     }
 }

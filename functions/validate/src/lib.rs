@@ -7,8 +7,8 @@ use tandem_aws::lambda::{Function, describe_chunk, measure_chunk};
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::Datasets;
 use tandem_core::payload::{ChunkTask, Done};
-use tandem_core::ports::{ReadObjects, WriteObjects};
-use tandem_core::validate;
+use tandem_core::ports::{InspectObjects, ReadObjects, WriteObjects};
+use tandem_core::validate::{self, ChunkOutcome};
 use tandem_core::work::WorkError;
 use tracing::{Span, info};
 
@@ -20,7 +20,7 @@ pub struct Validate<O> {
     pub datasets: Datasets,
 }
 
-impl<O: ReadObjects + WriteObjects> Function for Validate<O> {
+impl<O: InspectObjects + ReadObjects + WriteObjects> Function for Validate<O> {
     const NAME: &'static str = "validate";
     type Task = ChunkTask;
     type Answer = Done;
@@ -32,9 +32,14 @@ impl<O: ReadObjects + WriteObjects> Function for Validate<O> {
 
     async fn handle(&self, task: ChunkTask, metrics: &mut Metrics) -> Result<Done, WorkError> {
         let dataset = self.datasets.named(&task.batch.dataset)?;
-        let report = validate::run(&self.objects, &self.objects, dataset, &task).await?;
-        info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "validated");
-        measure_chunk(&report, metrics);
+        let outcome = validate::run(&self.objects, &self.objects, dataset, &task).await?;
+        match outcome {
+            ChunkOutcome::Reused => info!("reused"),
+            ChunkOutcome::Worked(report) => {
+                info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "validated");
+            }
+        }
+        measure_chunk(&outcome, metrics);
         Ok(Done {})
     }
 }

@@ -93,9 +93,9 @@ pub enum SplitError {
     /// A call to a service failed.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The manifest could not be written as JSON.
+    /// A work file could not be read or written.
     #[error(transparent)]
-    Manifest(WorkError),
+    Work(#[from] WorkError),
 }
 
 /// Where in a file something is.
@@ -140,7 +140,7 @@ impl Classified for SplitError {
             Self::InputMissing { .. } => ErrorType::InputMissing,
             Self::Truncated { .. } => ErrorType::ServiceUnavailable,
             Self::Service(error) => error.error_type(),
-            Self::Manifest(error) => error.error_type(),
+            Self::Work(error) => error.error_type(),
         }
     }
 }

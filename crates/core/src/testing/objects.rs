@@ -28,6 +28,7 @@ struct State {
     uploads: BTreeMap<String, BTreeMap<u32, Bytes>>,
     begun: usize,
     sent: Vec<usize>,
+    written: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -86,6 +87,12 @@ impl MemoryObjects {
     #[must_use]
     pub fn sent_parts(&self) -> Vec<usize> {
         lock(&self.state).sent.clone()
+    }
+
+    /// Key of each object that was written or assembled, in order.
+    #[must_use]
+    pub fn written(&self) -> Vec<String> {
+        lock(&self.state).written.clone()
     }
 
     fn store(&self, bucket: &str, key: &str, content: Bytes) -> StoredObject {
@@ -171,6 +178,7 @@ impl InspectObjects for MemoryObjects {
 impl WriteObjects for MemoryObjects {
     async fn write(&self, bucket: &str, key: &str, _: &str, body: Bytes) -> Result<StoredObject, ServiceError> {
         self.faults.call("s3:PutObject")?;
+        lock(&self.state).written.push(key.to_owned());
         Ok(self.store(bucket, key, body))
     }
 }
@@ -219,7 +227,10 @@ impl AssembleObjects for MemoryObjects {
         if parts.is_empty() || !parts.is_sorted_by(|one, next| one.0 < next.0) {
             return Err(refused("s3:CompleteMultipartUpload", "InvalidPartOrder"));
         }
-        lock(&self.state).uploads.remove(&upload.upload_id);
+        let mut state = lock(&self.state);
+        state.uploads.remove(&upload.upload_id);
+        state.written.push(upload.key.clone());
+        drop(state);
         Ok(self.store(&upload.bucket, &upload.key, content.into()))
     }
 

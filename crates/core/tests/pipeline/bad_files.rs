@@ -38,7 +38,8 @@ fn split_batch(
     batch: BatchInput,
 ) -> Result<SplitOutput, SplitError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(split::run(objects, objects, settings, dataset, &SplitTask { batch }))
+    let split = runtime.block_on(split::run(objects, objects, settings, dataset, &SplitTask { batch }))?;
+    Ok(split.output)
 }
 
 fn check(file: &[u8], expected: ErrorType, sentence: &str) {

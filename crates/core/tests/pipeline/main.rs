@@ -6,5 +6,7 @@ mod bad_files;
 mod csv_semantics;
 mod laws;
 mod merging;
+mod resuming;
 mod rows;
 mod support;
+mod work_format;

@@ -64,6 +64,7 @@ impl<'a> Journey<'a> {
         let batch = BatchInput {
             batch_id: BatchId::of(KEY, &stored.etag),
             attempt: Attempt::FIRST,
+            first_attempt: Attempt::FIRST,
             bucket: BUCKET.to_owned(),
             key: KEY.to_owned(),
             etag: stored.etag,
@@ -73,6 +74,28 @@ impl<'a> Journey<'a> {
         };
         let (lookup, rejects) = (reference_data(&faults), MemoryRejects::new(faults.clone()));
         Self { dataset, sizes: sizes.clone(), batch, objects, lookup, rejects, faults, split: RefCell::new(None) }
+    }
+
+    /// The next attempt, with another bucket that holds nothing but the input.
+    pub fn next_attempt(&self, bucket: &str, faults: Faults) -> Self {
+        let input = self.objects.content(&self.batch.bucket, KEY).unwrap();
+        let next = Self::new(self.dataset, &input, &self.sizes, faults);
+        // So that versions have other names than those of the first attempt's bucket.
+        next.objects.put(bucket, "other", "");
+        let version_id = next.objects.put(bucket, KEY, input).version_id;
+        let attempt = Attempt::new(self.batch.attempt.number() + 1);
+        let batch = BatchInput { attempt, bucket: bucket.to_owned(), version_id, ..self.batch.clone() };
+        Self { batch, ..next }
+    }
+
+    /// Content of an object in this attempt's bucket.
+    pub fn content(&self, key: &str) -> Option<Vec<u8>> {
+        self.objects.content(&self.batch.bucket, key).map(|content| content.to_vec())
+    }
+
+    /// Puts an object into this attempt's bucket, as replication would.
+    pub fn put(&self, key: &str, content: impl Into<Vec<u8>>) {
+        self.objects.put(&self.batch.bucket, key, content.into());
     }
 
     pub fn run(&self) -> Result<MergeOutput, Failure> {
@@ -89,7 +112,8 @@ impl<'a> Journey<'a> {
         let task = SplitTask { batch: self.batch.clone() };
         let split = on_any_thread(split::run(&self.objects, &self.objects, &settings, self.dataset, &task))
             .await
-            .map_err(failure)?;
+            .map_err(failure)?
+            .output;
         *self.split.borrow_mut() = Some(split.clone());
         for chunk in self.manifest() {
             let context = ChunkContext {
@@ -110,12 +134,11 @@ impl<'a> Journey<'a> {
 
     pub fn manifest(&self) -> Vec<ChunkRange> {
         let key = self.split.borrow().as_ref().unwrap().manifest_key.clone();
-        serde_json::from_slice(&self.objects.content(BUCKET, &key).unwrap()).unwrap()
+        serde_json::from_slice(&self.content(&key).unwrap()).unwrap()
     }
 
     pub fn result(&self, name: &str) -> Option<Vec<u8>> {
-        let key = format!("output/{}/{name}", self.batch.batch_id);
-        self.objects.content(BUCKET, &key).map(|content| content.to_vec())
+        self.content(&format!("output/{}/{name}", self.batch.batch_id))
     }
 
     pub fn output(&self) -> Vec<u8> {

@@ -6,7 +6,7 @@ mod one_pass;
 
 pub use files::{Generated, generated};
 pub use journey::{BUCKET, Journey, Sizes, sizes};
-pub use one_pass::{records, reference};
+pub use one_pass::{Expected, records, reference};
 
 use proptest::test_runner::Config as ProptestConfig;
 use tandem_core::dataset::Datasets;
