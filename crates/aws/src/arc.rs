@@ -3,10 +3,6 @@
 //! A cluster has five endpoints in five Regions, any of which reads and sets the controls. Each has a client of its own
 //! that tries once and waits briefly: while a Region is lost, the next endpoint is the better second try.
 
-use std::time::Duration;
-
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_route53recoverycluster::Client;
 use aws_sdk_route53recoverycluster::config::Builder;
@@ -15,14 +11,11 @@ use futures::future::try_join_all;
 use tandem_core::failover::{SwitchRegions, Switches};
 use tandem_core::ports::ServiceError;
 
-use crate::config::{ConfigError, pairs};
+use crate::config::{ConfigError, one_of_several, pairs};
 use crate::error::translate;
 
 const ENDPOINTS: &str = "TANDEM_ARC_ENDPOINTS";
 const CONTROLS: &str = "TANDEM_ARC_CONTROLS";
-
-/// How long one endpoint may take to connect, and for all of one call.
-pub(crate) const PATIENCE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(4));
 
 /// The routing controls of the two Regions, through any of the cluster's endpoints.
 #[derive(Debug, Clone)]
@@ -57,12 +50,9 @@ impl RoutingControls {
     }
 }
 
-/// A client of one endpoint: signed for the endpoint's Region, tried once, briefly.
+/// A client of one endpoint, which signs for the endpoint's Region.
 fn client(config: &SdkConfig, region: String, url: &str) -> Client {
-    let (connect, all) = PATIENCE;
-    let patience = TimeoutConfig::builder().connect_timeout(connect).read_timeout(all).operation_timeout(all).build();
-    let builder = Builder::from(config).region(Region::new(region)).endpoint_url(url);
-    Client::from_conf(builder.retry_config(RetryConfig::disabled()).timeout_config(patience).build())
+    Client::from_conf(Builder::from(&one_of_several(config, region)).endpoint_url(url).build())
 }
 
 impl SwitchRegions for RoutingControls {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tandem_core::ownership::Limits;
@@ -144,6 +144,19 @@ pub async fn sdk_config() -> SdkConfig {
         )
         .load()
         .await
+}
+
+/// The same, for one of several endpoints any of which suffices: tried once and briefly, because the next endpoint is the
+/// better second try.
+#[must_use]
+pub fn one_of_several(config: &SdkConfig, region: String) -> SdkConfig {
+    let patience = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .read_timeout(Duration::from_secs(4))
+        .operation_timeout(Duration::from_secs(4))
+        .build();
+    let builder = config.to_builder().region(Region::new(region));
+    builder.retry_config(RetryConfig::disabled()).timeout_config(patience).build()
 }
 
 #[cfg(test)]

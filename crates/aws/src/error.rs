@@ -2,7 +2,6 @@
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tandem_core::ports::ServiceError;
 
@@ -49,7 +48,7 @@ where
     let status = error.raw_response().map_or(0, |response| response.status().as_u16());
     let message = match error.message() {
         Some(message) => format!("{code}: {message}"),
-        None => DisplayErrorContext(&error).to_string(),
+        None => told(&error),
     };
     match kind(&code, status, matches!(error, SdkError::ConstructionFailure(_))) {
         Kind::Throttled => ServiceError::Throttled { operation, source: error.into() },
@@ -59,6 +58,15 @@ where
         Kind::Refused => ServiceError::Refused { operation, message },
         Kind::Unavailable => ServiceError::Unavailable { operation, message, source: error.into() },
     }
+}
+
+/// What an error and its causes say, from the outermost to the first: one line that a person can read.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut told: Vec<String> = causes.map(ToString::to_string).collect();
+    // Some errors say what their cause says.
+    told.dedup();
+    told.join(": ")
 }
 
 /// The kinds of [`ServiceError`].
@@ -87,7 +95,18 @@ fn kind(code: &str, status: u16, never_sent: bool) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, kind};
+    use std::io;
+
+    use super::{Kind, kind, told};
+
+    #[test]
+    fn an_error_without_a_code_is_told_by_its_causes_and_in_one_line() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("dispatch failure")]
+        struct Outer(#[source] io::Error);
+        let error = Outer(io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused"));
+        assert_eq!(told(&error), "dispatch failure: connection refused");
+    }
 
     #[test]
     fn a_code_and_a_status_are_told_by_what_can_be_done_about_them() {

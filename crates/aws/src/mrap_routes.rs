@@ -3,10 +3,6 @@
 //! They are read and set in any of five Regions, whichever Regions the buckets are in. Each of the five has a client of its
 //! own that tries once and waits briefly.
 
-use std::time::Duration;
-
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3control::Client;
 use aws_sdk_s3control::config::{Builder, SharedInterceptor};
@@ -15,13 +11,11 @@ use tandem_core::failover::{SwitchRegions, Switches};
 use tandem_core::ports::ServiceError;
 
 use crate::access_point::{Edge, MrapArn};
+use crate::config::one_of_several;
 use crate::error::translate;
 
 /// The Regions in which routes can be read and set.
 pub const ROUTE_REGIONS: [&str; 5] = ["us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1"];
-
-/// How long one Region may take to connect, and for all of one call.
-const PATIENCE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(4));
 
 /// What a route's dial says: all of the traffic, or none. There is nothing between.
 const ALL: i32 = 100;
@@ -54,10 +48,7 @@ impl MrapRoutes {
 
 /// A client of one Region. Any endpoint override is left out: the SDK would put the account in front of its host.
 fn client(config: &SdkConfig, region: &'static str, edge: Option<&Edge>) -> Client {
-    let (connect, all) = PATIENCE;
-    let patience = TimeoutConfig::builder().connect_timeout(connect).read_timeout(all).operation_timeout(all).build();
-    let mut builder = Builder::from(config).region(Region::new(region));
-    builder = builder.retry_config(RetryConfig::disabled()).timeout_config(patience);
+    let mut builder = Builder::from(&one_of_several(config, region.to_owned()));
     builder.set_endpoint_url(None);
     if let Some(edge) = edge {
         builder.push_interceptor(SharedInterceptor::new(edge.clone()));

@@ -44,7 +44,7 @@ pub enum ErrorType {
     LeaseExpired,
     /// A Region was named that is not one of the two.
     UnknownRegion,
-    /// No endpoint of a control plane answered: nothing was changed.
+    /// No endpoint of a service with several gave a usable answer.
     NoEndpoint,
     /// This Region is not the active one, and only the active one may do this.
     NotActive,

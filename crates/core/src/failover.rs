@@ -144,7 +144,7 @@ pub enum FailoverError {
         regions: Vec<String>,
     },
     /// No endpoint gave a usable answer.
-    #[error("no endpoint for {what} answered ({}); {}", listed(.failed), advice(*.unconfirmed))]
+    #[error("no endpoint for {what} gave a usable answer ({}); {}", listed(.failed), advice(*.unconfirmed))]
     NoEndpoint {
         /// What they keep, for a person.
         what: &'static str,
