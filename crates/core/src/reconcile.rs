@@ -193,11 +193,8 @@ impl<B: Batches, W: Workflow, O: InspectObjects, C: Clock> Reconciler<'_, B, W, 
             Next::Wait => Ok(Done::Waiting),
             Next::Stuck => Ok(Done::Stuck),
             Next::Start if record.gives_up => self.protocol.start(&record).await.map(|()| Done::Started),
-            Next::GiveUp => {
-                let taken = self.protocol.take_over(&record, record.version_id.as_deref(), true).await?;
-                Ok(taken.map_or(Done::Nothing, Done::GivenUp))
-            }
-            next @ (Next::Start | Next::TakeOver) => match self.input(&record).await? {
+            // Also where it is given up: an input that is not here has not failed here.
+            next @ (Next::Start | Next::TakeOver | Next::GiveUp) => match self.input(&record).await? {
                 Input::Missing => Ok(Done::Missing),
                 Input::Changed => Ok(Done::Changed),
                 Input::Here(version)
@@ -206,8 +203,9 @@ impl<B: Batches, W: Workflow, O: InspectObjects, C: Clock> Reconciler<'_, B, W, 
                     self.protocol.start(&record).await.map(|()| Done::Started)
                 }
                 Input::Here(version) => {
-                    let taken = self.protocol.take_over(&record, version.as_deref(), false).await?;
-                    Ok(taken.map_or(Done::Nothing, Done::TakenOver))
+                    let gives_up = next == Next::GiveUp;
+                    let taken = self.protocol.take_over(&record, version.as_deref(), gives_up).await?;
+                    Ok(taken.map_or(Done::Nothing, if gives_up { Done::GivenUp } else { Done::TakenOver }))
                 }
             },
         }

@@ -212,6 +212,17 @@ async fn used_up_attempts_end_in_telling_the_owner_and_then_in_a_report() {
 }
 
 #[tokio::test]
+async fn a_batch_whose_input_is_not_here_is_never_given_up_here() {
+    let world = World::new();
+    let record = world.begun_in_the_east("input/a.csv", false).await;
+    world.batches.put(BatchRecord { attempt: Attempt::new(LIMITS.max_attempts), ..record });
+    let pass = world.west().await;
+    assert_eq!((pass.counts.missing, pass.counts.given_up), (1, 0));
+    world.stored(&world.west, "input/a.csv", "content").await;
+    assert_eq!(world.west().await.counts.given_up, 1);
+}
+
+#[tokio::test]
 async fn one_batch_that_cannot_be_dealt_with_keeps_no_other_waiting() {
     let mut world = World::new();
     for number in 0..3 {

@@ -123,10 +123,3 @@ fn an_attempt_that_calls_deliver_twice_at_once_delivers_twice() {
     let story = ["Fence(0, east/1)", "CallAgain(0, east/1)", "Send(0, ", "Send(0, "];
     breaks(with(None, Faults { double_calls: 1, ..Faults::NONE }), TOLD_ONCE, &story);
 }
-
-/// As the reconciler is: it gives up without looking for the input.
-#[test]
-fn a_batch_whose_attempts_are_used_up_is_given_up_even_where_its_input_is_missing() {
-    let model = Protocol { max_attempts: 1, ..with(None, Faults { crashes: 1, ..ONE_FAILOVER }) };
-    breaks(model, MISSING_STAYS_OPEN, &["FailOver(West)", "GiveUp(east/1"]);
-}

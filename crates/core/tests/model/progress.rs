@@ -98,9 +98,9 @@ impl Protocol {
         match read.next(here, execution, self.max_attempts, self.may_take(batch)) {
             Next::Leave | Next::Wait | Next::Stuck => None,
             Next::Start if read.gives_up => Some(start),
-            Next::GiveUp => Some(Step::TakeOver { read, gives_up: true }),
             // Missing: it is named, and stays as it is.
-            Next::Start | Next::TakeOver if !batch.input[here] => None,
+            Next::Start | Next::TakeOver | Next::GiveUp if !batch.input[here] => None,
+            Next::GiveUp => Some(Step::TakeOver { read, gives_up: true }),
             Next::Start => Some(start),
             Next::TakeOver => Some(Step::TakeOver { read, gives_up: false }),
         }
