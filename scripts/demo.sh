@@ -1,26 +1,31 @@
 #!/usr/bin/env bash
-# The main job in one command: two Regions on this machine, one upload, one delivery.
+# The main job in one command: two Regions on this machine, one upload, one delivery. And what happens if one is lost.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
 Shows Tandem's main job on two Regions on this machine.
 
-Usage: scripts/demo.sh [--keep]
+Usage: scripts/demo.sh [--failover] [--keep]
 
+  --failover  the other story: the active Region is lost half way, and the other one takes over
   --keep      leave the Regions running afterwards
   -h, --help  this text
 
 Builds the functions, starts the Regions, loads reference data, uploads assets/sample/sales-orders.csv to the multi-Region
-endpoint, waits for the e-mail, follows its link and shows what came back. Everything is installed inside this checkout and
-listens on 127.0.0.1 only. Ends with 0 only if all of that happened.
+endpoint, waits for the e-mail, follows its link and shows what came back. With --failover it uploads several files, cuts the
+active Region off while they are processed, runs the failover runbook, and shows that each is delivered once, also after the
+lost Region has come back and goes on where it was. Everything is installed inside this checkout and listens on 127.0.0.1
+only. Ends with 0 only if all of that happened.
 TEXT
 }
 
 keep=
+story=main
 for argument in "$@"; do
     case $argument in
         --keep) keep=yes ;;
+        --failover) story=failover ;;
         -h | --help) usage && exit 0 ;;
         *) printf 'demo.sh: unknown option %s\n\n' "$argument" >&2 && usage >&2 && exit 2 ;;
     esac
@@ -36,6 +41,8 @@ say() { printf '\n\033[1m%s\033[0m\n' "$1"; }
 
 tandem=target/local/tandem
 work=target/demo
+# A field of a JSON object on one line.
+field() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p"; }
 mkdir -p "$work"
 
 python=${TANDEM_PYTHON:-python3}
@@ -72,26 +79,109 @@ say '3. Load reference data'
 cmp "$work/sales-orders.csv" assets/sample/sales-orders.csv
 "$tandem" reference load "$work/reference.csv"
 
-say '4. Upload 10,000 rows, 1 % of them bad, to the multi-Region endpoint, and wait for the delivery'
-# A key of its own for each run: the same file under the same key would be the same batch, which is delivered once.
-key="input/sales-orders/demo-$(date +%Y%m%dT%H%M%S).csv"
-"$tandem" put assets/sample/sales-orders.csv --as "$key" --wait --json > "$work/result.json"
-batch=$(sed -n 's/.*"batch_id": *"\([0-9a-f]*\)".*/\1/p' "$work/result.json")
-seconds=$(sed -n 's/.*"seconds": *\([0-9.]*\).*/\1/p' "$work/result.json")
-"$tandem" status "$batch"
+main_story() {
+    say '4. Upload 10,000 rows, 1 % of them bad, to the multi-Region endpoint, and wait for the delivery'
+    # A key of its own for each run: the same file under the same key would be the same batch, which is delivered once.
+    key="input/sales-orders/demo-$(date +%Y%m%dT%H%M%S).csv"
+    "$tandem" put assets/sample/sales-orders.csv --as "$key" --wait --json > "$work/result.json"
+    batch=$(field batch_id < "$work/result.json")
+    seconds=$(field seconds < "$work/result.json")
+    "$tandem" status "$batch"
 
-say '5. The e-mail'
-"$tandem" emails --limit 1
+    say '5. The e-mail'
+    "$tandem" emails --limit 1
 
-say '6. Follow its links'
-rm -rf "$work/fetched"
-"$tandem" fetch "$batch" --output-dir "$work/fetched"
-say 'output.csv, first rows'
-head -n 4 "$work/fetched/output.csv"
-say 'rejects.csv, first rows'
-head -n 4 "$work/fetched/rejects.csv"
+    say '6. Follow its links'
+    rm -rf "$work/fetched"
+    "$tandem" fetch "$batch" --output-dir "$work/fetched"
+    say 'output.csv, first rows'
+    head -n 4 "$work/fetched/output.csv"
+    say 'rejects.csv, first rows'
+    head -n 4 "$work/fetched/rejects.csv"
 
-say "Delivered in $seconds s from upload to e-mail."
+    say "Delivered in $seconds s from upload to e-mail."
+}
+
+# Waits until a command's output holds a text; shows what it was waiting for if that never comes.
+await() {
+    local wanted=$1 deadline=$((SECONDS + 180))
+    shift
+    until "$@" 2>/dev/null | grep -q -- "$wanted"; do
+        [ "$SECONDS" -lt "$deadline" ] || { echo "demo.sh: waited in vain for $wanted from: $*" >&2; return 1; }
+        sleep 0.3
+    done
+}
+
+failover_story() {
+    say '4. An undisturbed run, for comparison: 100,000 orders'
+    "$tandem" generate --rows 100000 --seed 2 --bad 1 --out "$work/orders.csv" --reference "$work/more.csv"
+    "$tandem" reference load "$work/more.csv"
+    run=$(date +%Y%m%dT%H%M%S)
+    "$tandem" put "$work/orders.csv" --as "input/sales-orders/undisturbed-$run.csv" --wait --json > "$work/undisturbed.json"
+    undisturbed=$(field batch_id < "$work/undisturbed.json")
+    rm -rf "$work/fetched"
+    "$tandem" fetch "$undisturbed" --output-dir "$work/fetched/undisturbed" > /dev/null
+    printf 'Delivered by us-east-1 in %s s.\n' "$(field seconds < "$work/undisturbed.json")"
+
+    say '5. Three files arrive while us-east-1 begins to suffer: each of its calls takes 0.4 s longer'
+    "$tandem" region slow us-east-1 --milliseconds 400
+    batches=()
+    for number in 1 2 3; do
+        batches+=("$("$tandem" put "$work/orders.csv" --as "input/sales-orders/file-$number-$run.csv" --json | field batch_id)")
+    done
+    for batch in "${batches[@]}"; do await '"status":"RUNNING"' "$tandem" status "$batch" --json; done
+    await '"pending":\[\]' "$tandem" replication status --json
+
+    say '6. A fourth file arrives, and its replica does not make it to us-west-2'
+    "$tandem" replication pause
+    late=$("$tandem" put "$work/orders.csv" --as "input/sales-orders/file-4-$run.csv" --json | field batch_id)
+    await '"status":"' "$tandem" status "$late" --json
+
+    say '7. us-east-1 is lost: nobody reaches it, and it reaches nobody'
+    "$tandem" region isolate us-east-1
+    "$tandem" status
+
+    say '8. The operator runs one command'
+    "$tandem" failover --to us-west-2
+
+    say '9. Three files were delivered by us-west-2; the fourth is missing, and known by name'
+    for batch in "${batches[@]}"; do await '"status":"DELIVERED"' "$tandem" status "$batch" --json; done
+    "$tandem" status
+
+    say '10. us-east-1 comes back. The fourth file is replicated, and delivered without anybody doing anything'
+    "$tandem" region heal us-east-1
+    "$tandem" replication resume
+    await '"status":"DELIVERED"' "$tandem" status "$late" --json
+    "$tandem" status "$late"
+
+    say '11. In us-east-1 the old executions went on where they were. Each came to the fence, and was superseded'
+    await 'Superseded' superseded
+    superseded
+
+    say '12. Every file was delivered once, and its output is byte for byte that of the undisturbed run'
+    for batch in "${batches[@]}" "$late"; do
+        "$tandem" fetch "$batch" --output-dir "$work/fetched/$batch" > /dev/null
+        cmp "$work/fetched/undisturbed/output.csv" "$work/fetched/$batch/output.csv"
+        emails=$("$tandem" emails --limit 100 | grep -c "^Batch: $batch")
+        printf '%s  %s e-mail, same output\n' "$batch" "$emails"
+        [ "$emails" -eq 1 ]
+    done
+
+    say '13. Back to us-east-1, by the same command in the other direction'
+    "$tandem" failover --to us-east-1
+    say 'For the operator: docs/RUNBOOK.md. For every other point and fault: scripts/chaos.sh.'
+}
+
+# What deliver in us-east-1 said of batches that another attempt had taken.
+superseded() {
+    local batch
+    for batch in "${batches[@]}" "$late"; do
+        grep -h "$batch" .tandem/logs/emulator.log | grep '"us-east-1"' | grep -o '"outcome":"Superseded"' | head -n 1 |
+            sed "s/^/us-east-1, batch $batch: /"
+    done
+}
+
+"${story}_story"
 if [ -n "$keep" ]; then
     printf '%s\n' "The Regions are still up: $tandem --help says what to try; $tandem local down ends them."
 else

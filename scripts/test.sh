@@ -11,8 +11,9 @@ Usage: scripts/test.sh [--quick]
   --quick     no local Regions: format, lints and the tests that need nothing but Rust
   -h, --help  this text
 
-In order: format, lints, unit and property tests, the functions' build, the templates' lint, and the end-to-end tests on two
-local Regions, which start under target/two-regions/ on free ports and are taken down again, and the demo.
+In order: format, lints, unit and property tests and the protocol's model, the functions' build, the templates' lint, the
+end-to-end tests on two local Regions, which start under target/two-regions/ on free ports and are taken down again, the
+fault runs in their short form, and the demos.
 TEXT
 }
 
@@ -61,11 +62,15 @@ step 'two Regions, end to end'
 trap 'target/local/tandem --target local --project-dir target/two-regions local down >/dev/null 2>&1 || true' EXIT
 cargo test --locked --profile local --workspace --quiet --test two_regions -- --ignored
 
-step "the demo, the README's first command"
+step 'a Region lost at each point of a batch, in short'
+scripts/chaos.sh --short
+
+step "the demos, the README's first commands"
 if target/local/tandem --target local local status >/dev/null 2>&1; then
     echo 'left out: the local Regions run already'
 else
     scripts/demo.sh
+    scripts/demo.sh --failover
 fi
 
 step 'done'

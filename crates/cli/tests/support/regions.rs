@@ -6,6 +6,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tandem_local::admin::Admin;
@@ -29,9 +31,9 @@ pub struct Ran {
 }
 
 impl Regions {
-    /// Starts the Regions and loads reference data.
-    pub fn start() -> Self {
-        let root = prepare("target/two-regions");
+    /// Starts Regions of their own in a folder of the project, and loads reference data.
+    pub fn start(folder: &str) -> Self {
+        let root = prepare(folder);
         let ports: Vec<String> = free_ports().map(|port| port.to_string()).to_vec();
         let up = run(
             &root,
@@ -45,6 +47,15 @@ impl Regions {
                 &ports[1],
                 "--dns-port",
                 &ports[2],
+                // Short, so that nobody waits for what is cached, leased or on its way.
+                "--txt-ttl",
+                "1",
+                "--mail-lease",
+                "3",
+                "--takeover-grace",
+                "6",
+                "--replication-lag",
+                "0.3",
             ],
         );
         assert_eq!(up.code, 0, "the Regions did not come up:\n{}\n{}", up.stdout, up.stderr);
@@ -120,6 +131,19 @@ impl Regions {
         let printed = self.succeeds(&["put", file.to_str().unwrap(), "--as", key, "--json"]);
         let result: Value = serde_json::from_str(&printed).unwrap();
         result["batch_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a batch has ended; answers its record.
+    pub fn ended(&self, batch_id: &str) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(150);
+        loop {
+            let record = self.record(batch_id);
+            match record.as_ref().and_then(|record| record["status"].as_str()) {
+                Some("DELIVERED" | "FAILED") => return record.unwrap(),
+                seen => assert!(Instant::now() < deadline, "batch {batch_id} is still {seen:?}: {record:?}"),
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Output and rejects of a delivered batch, fetched through its links.

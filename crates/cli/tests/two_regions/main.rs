@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../support/expected.rs"]
 mod expected;
 mod inputs;
 mod keys;
@@ -12,6 +13,7 @@ mod lifecycle;
 mod lookup;
 mod ownership;
 mod permissions;
+#[path = "../support/regions.rs"]
 mod regions;
 mod size;
 
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     // One at a time: what one test injects, another must not meet.
     arguments.test_threads = Some(1);
     let regions: Option<&'static Regions> =
-        (wanted && !arguments.list).then(|| &*Box::leak(Box::new(Regions::start())));
+        (wanted && !arguments.list).then(|| &*Box::leak(Box::new(Regions::start("target/two-regions"))));
     let cases = [
         inputs::CASES,
         keys::CASES,
