@@ -239,6 +239,17 @@ mod tests {
     }
 
     #[test]
+    fn a_chunk_that_is_reused_counts_as_that_and_none_of_its_rows_do() {
+        let mut metrics = Metrics::begin("validate", "us-east-1");
+        measure_chunk(&ChunkOutcome::Reused, &mut metrics);
+        assert_eq!((metrics.value("ChunksReused"), metrics.value("ChunkRowsIn")), (Some(1.0), None));
+        let report = tandem_core::validate::ChunkReport { rows_in: 3, ..Default::default() };
+        let mut metrics = Metrics::begin("validate", "us-east-1");
+        measure_chunk(&ChunkOutcome::Worked(report), &mut metrics);
+        assert_eq!((metrics.value("ChunksReused"), metrics.value("ChunkRowsIn")), (None, Some(3.0)));
+    }
+
+    #[test]
     fn an_error_keeps_its_stable_name_and_a_panic_is_internal_without_its_message() {
         assert_eq!(invoked("fail").0.unwrap_err().error_type, "Denied");
         let panicked = invoked("panic").0.unwrap_err();

@@ -302,7 +302,54 @@ fn copy_source(source: &ObjectRef) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_credential_types::Credentials;
+    use aws_sdk_s3::config::{BehaviorVersion, Region};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
+
+    /// Answers every call with this status, as to a HEAD: headers, and no body.
+    #[derive(Debug, Clone, Copy)]
+    struct Answers(u16);
+
+    impl HttpConnector for Answers {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let mut response = HttpResponse::new(self.0.try_into().unwrap(), SdkBody::empty());
+            let found = [("etag", "\"e1\""), ("content-length", "17"), ("x-amz-version-id", "v1")];
+            for (name, value) in found.into_iter().filter(|_| self.0 == 200) {
+                response.headers_mut().insert(name, value);
+            }
+            HttpConnectorFuture::ready(Ok(response))
+        }
+    }
+
+    async fn head(status: u16) -> Result<Option<ObjectInfo>, ServiceError> {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("123456789012", "local", None, None, "test"))
+            .retry_config(aws_config::retry::RetryConfig::disabled())
+            .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(Answers(status))))
+            .build();
+        let object = ObjectRef { bucket: "b".into(), key: "k".into(), etag: None, version_id: None };
+        S3Objects::with_client(Client::from_conf(config)).head(&object).await
+    }
+
+    #[tokio::test]
+    async fn an_object_is_told_from_one_that_is_not_there_and_from_an_error() {
+        let found = ObjectInfo { etag: "e1".into(), bytes: 17, version_id: Some("v1".into()) };
+        assert_eq!(head(200).await.unwrap(), Some(found));
+        assert_eq!(head(404).await.unwrap(), None);
+        assert_eq!(head(405).await.unwrap(), None);
+        assert!(matches!(head(403).await, Err(ServiceError::Denied { .. })));
+        assert!(matches!(head(503).await, Err(ServiceError::Unavailable { .. })));
+    }
 
     #[test]
     fn a_copy_source_is_encoded_and_names_its_version() {
