@@ -119,8 +119,11 @@ fn no_mail_is_tried_again_while_the_try_before_may_still_run() {
     let timeout: u64 = timeout.parse().unwrap();
     for (name, state) in tasks().into_iter().filter(|(name, _)| MAILING.contains(&name.as_str())) {
         let retries = state["Retry"].as_array().unwrap();
-        let retried: BTreeSet<&str> =
-            retries.iter().flat_map(|retry| retry["ErrorEquals"].as_array().unwrap()).filter_map(Value::as_str).collect();
+        let retried: BTreeSet<&str> = retries
+            .iter()
+            .flat_map(|retry| retry["ErrorEquals"].as_array().unwrap())
+            .filter_map(Value::as_str)
+            .collect();
         assert!(MAY_STILL_RUN.iter().all(|error| retried.contains(error)), "{name}");
         for retry in retries.iter().filter(|retry| waits_out(retry)) {
             assert!(retry["IntervalSeconds"].as_u64().unwrap() > timeout, "{name}: {retry}");

@@ -36,8 +36,8 @@ fn main() -> ExitCode {
     let wanted = arguments.ignored || arguments.include_ignored;
     // One at a time: what one run isolates, another needs.
     arguments.test_threads = Some(1);
-    let world: Option<&'static (Regions, Tally)> = (wanted && !arguments.list)
-        .then(|| &*Box::leak(Box::new((Regions::start("target/chaos"), Tally::default()))));
+    let world: Option<&'static (Regions, Tally)> =
+        (wanted && !arguments.list).then(|| &*Box::leak(Box::new((Regions::start("target/chaos"), Tally::default()))));
     let full = std::env::var("TANDEM_CHAOS").is_ok_and(|extent| extent == "full");
     let mut trials = Vec::new();
     for (row, point) in POINTS.iter().enumerate() {

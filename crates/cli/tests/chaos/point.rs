@@ -84,7 +84,8 @@ impl Point {
             region: Some(LOST.into()),
             ..Fault::new(action)
         };
-        let fence = |action| Fault { body_contains: Some("DELIVERING".into()), ..call("dynamodb", "UpdateItem", action) };
+        let fence =
+            |action| Fault { body_contains: Some("DELIVERING".into()), ..call("dynamodb", "UpdateItem", action) };
         let reading = || call("s3", "GetObject", FaultAction::Hold);
         let faults = match self {
             Self::AfterTheUpload => vec![call("dynamodb", "PutItem", FaultAction::Hold)],

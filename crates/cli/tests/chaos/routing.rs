@@ -22,13 +22,7 @@ pub const CASES: &[Case] = &[
 
 /// Messages in the queues of events that intake gave up on.
 fn given_up(regions: &Regions) -> usize {
-    let messages = |region: &&str| {
-        let queue = &regions.state().outputs[&format!("{region}/tandem-local-batch")]["IntakeFailedQueueUrl"];
-        let attributes = ["sqs", "get-queue-attributes", "--queue-url", queue, "--attribute-names", "All"];
-        let printed: serde_json::Value = serde_json::from_str(&regions.aws(region, &attributes)).unwrap();
-        printed["Attributes"]["ApproximateNumberOfMessages"].as_str().unwrap().parse::<usize>().unwrap()
-    };
-    [LOST, LEFT].iter().map(messages).sum()
+    regions.events_given_up(LOST) + regions.events_given_up(LEFT)
 }
 
 fn comes_to_the_queue(regions: &Regions, text: Option<&str>, tally: &Tally) {
@@ -62,12 +56,12 @@ fn wrong_record(regions: &Regions, tally: &Tally) {
 }
 
 fn no_table(regions: &Regions, tally: &Tally) {
-    let away = Fault {
-        service: Some("dynamodb".into()),
-        region: Some(LOST.into()),
-        ..Fault::new(FaultAction::LoseAnswer)
+    let away =
+        Fault { service: Some("dynamodb".into()), region: Some(LOST.into()), ..Fault::new(FaultAction::LoseAnswer) };
+    let refused = Fault {
+        action: FaultAction::Fail { status: 503, error: "ServiceUnavailable".into(), message: String::new() },
+        ..away
     };
-    let refused = Fault { action: FaultAction::Fail { status: 503, error: "ServiceUnavailable".into(), message: String::new() }, ..away };
     // Before the claim.
     wait_for(regions.admin().add_fault(&refused)).unwrap();
     let key = regions.fresh_key("sales-orders");

@@ -185,6 +185,18 @@ impl Regions {
         &self.state
     }
 
+    /// Number of events that intake gave up on, in a Region.
+    pub fn events_given_up(&self, region: &str) -> usize {
+        let queue = &self.state.outputs[&format!("{region}/tandem-local-batch")]["IntakeFailedQueueUrl"];
+        // Named again, because the command line goes where the queue's URL leads.
+        let endpoint = ["--endpoint-url", self.state.endpoint(), "--output", "json"];
+        let attributes = ["sqs", "get-queue-attributes", "--queue-url", queue, "--attribute-names", "All"];
+        let printed = self.aws(region, &[&endpoint[..], &attributes].concat());
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let count = |name| printed["Attributes"][name].as_str().map_or(0, |count| count.parse().unwrap());
+        count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible")
+    }
+
     /// Runs the AWS command line against a Region; answers what it printed.
     pub fn aws(&self, region: &str, arguments: &[&str]) -> String {
         let output = without_settings(Command::new(self.root.join(".tandem/venv/bin/aws")).args(arguments))

@@ -7,9 +7,7 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-use crate::properties::{
-    MISSING_STAYS_OPEN, NAMED_IS_ACTIVE, NOT_BY_SUPERSEDED, QUIET_MEANS_ENDED, QUIET_MEANS_KNOWN, TOLD_ONCE,
-};
+use crate::properties::{NAMED_IS_ACTIVE, NOT_BY_SUPERSEDED, QUIET_MEANS_ENDED, QUIET_MEANS_KNOWN, TOLD_ONCE};
 use crate::protocol::{Action, Flaw, Protocol};
 use crate::world::Faults;
 
