@@ -73,8 +73,8 @@ fn no_table(regions: &Regions, tally: &Tally) {
     assert!(!regions.aws(LOST, &list).contains(&unclaimed), "it was started without a claim");
     mend(regions);
 
-    // Before the fence.
-    let held = Point::BeforeTheFence.hold(regions);
+    // Before the fence: after the last write of the work before it.
+    let held = Point::InsideMerge.hold(regions);
     let key = regions.fresh_key("sales-orders");
     let unfenced = regions.put_and_leave(&key, file().0.as_bytes());
     held.wait(regions);
