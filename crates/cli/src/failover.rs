@@ -11,6 +11,7 @@ mod story;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use clap::Args;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -57,17 +58,18 @@ pub struct FailoverArgs {
 /// # Errors
 /// When a critical step failed, or the batches that were taken over did not all end in time; see [`crate::exit`].
 pub async fn run(args: &FailoverArgs, which: &Which) -> anyhow::Result<()> {
-    let work = fail_over(args, which);
-    tokio::select! {
-        done = work => done,
+    let (deployment, outcome, begun) = tokio::select! {
+        done = fail_over(args, which) => done?,
         () = interruption() => {
             eprintln!("Nothing toggles: give the same command again, and it goes on from wherever this one was.");
-            Err(Interrupted.into())
+            return Err(Interrupted.into());
         }
-    }
+    };
+    conclude(args, &deployment, outcome, begun).await
 }
 
-async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<()> {
+/// Runs the runbook.
+async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<(Deployment, Outcome, Begun)> {
     let local = which.local();
     let asked = target(args, which, local.as_ref()).await?;
     let deployment = which.find_in(asked.as_deref()).await?;
@@ -76,6 +78,7 @@ async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<()> {
         return Err(usage(format!("{to:?} is none of {}", deployment.regions().join(" and "))));
     }
     let document = runbook::load(&which.root())?;
+    ensure!(document.has_parameter(TARGET), "the runbook has no parameter {TARGET}: it cannot be told the Region");
     let pace = pace(args.pace, local.is_some())?;
     let run_id = new_run_id()?;
     // Before anything is set: what is not replicated at the moment of the decision.
@@ -89,16 +92,12 @@ async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<()> {
     let run = {
         let (invoke, live) = (Region(deployment.functions(&to)), Live::new(begun.instant));
         let parameters = parameters(&deployment, &to);
-        anyhow::ensure!(
-            document.has_parameter(TARGET),
-            "the runbook has no parameter {TARGET}: it cannot be told which Region"
-        );
         Runner::new(&document, (&to, &run_id.to_string()), &parameters, (&invoke, &live), pace)?.run().await
     };
     let story = Story::of(&run, &run_id);
     let rpo = pending.unwrap_or_else(|| Rpo::of_missing(&story, begun.time));
     let outcome = Outcome::new(&to, &run_id, run, story, rpo);
-    conclude(args, &deployment, outcome, begun).await
+    Ok((deployment, outcome, begun))
 }
 
 /// When the run began, by both clocks.
@@ -115,14 +114,13 @@ async fn conclude(
     mut outcome: Outcome,
     begun: Begun,
 ) -> anyhow::Result<()> {
-    let taken_over = outcome.taken_over();
     let mut waited = Ok(());
-    if !args.no_wait && !taken_over.is_empty() {
+    if !args.no_wait {
         let (records, patience) = (deployment.records(), Duration::from_secs(args.timeout));
-        match follow::until_ended(&records, taken_over, begun, patience).await {
-            Ok(followed) => outcome.followed = followed,
-            Err((followed, error)) => (outcome.followed, waited) = (followed, Err(error)),
-        }
+        waited = tokio::select! {
+            waited = follow::until_ended(&records, &mut outcome.followed, begun, patience) => waited,
+            () = interruption() => Err(Interrupted.into()),
+        };
     }
     if args.json {
         println!("{}", outcome.json());

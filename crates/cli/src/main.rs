@@ -130,19 +130,27 @@ Exit status:
 
 /// Also says what the figures mean, since they are what a drill is for.
 const FAILOVER_HELP: &str = "\
-Runs the runbook of sam/failover.yaml by itself, through functions of the Region that takes over: it needs neither Systems
-Manager nor the other Region. It sets and never toggles: give it again at any time. If the Region is active already, it says
+Runs the runbook of sam/failover.yaml by itself, through functions of the Region that takes over: it needs neither Systems \
+Manager nor the other Region. It sets and never toggles: give it again at any time. If the Region is active already, it says \
 so and reconciles.
 
-RTO is counted from the start of the runbook: to the answer of the first pass that took a batch over, which is just after
+RTO is counted from the start of the runbook: to the answer of the first pass that took a batch over, which is just after \
 that batch was started, and to the last change of the last of those batches, by the state table's times.
-RPO counts inputs that are not replicated to the Region: locally what replication holds back when the runbook begins, on AWS
+
+RPO counts inputs that are not replicated to the Region: locally what replication holds back when the runbook begins, on AWS \
 what the first pass misses, aged by the time since it was claimed.
 
 Examples:
-  tandem failover                                           the local Region that is not isolated takes over
+  tandem failover                                    the local Region that is not isolated
   tandem failover --to us-west-2 --json
-  tandem --target aws --region us-west-2 failover           on AWS, if us-east-1 is lost";
+  tandem --target aws --region us-west-2 failover    on AWS, if us-east-1 is lost
+
+Exit status:
+  0  the Region is active; the batches that it took over have ended
+  1  a step failed: nothing toggles, so mend it and give the command again
+  2  called wrongly
+  3  interrupted, or the batches had not ended in time; they go on
+  4  the deployment cannot be reached";
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -7,7 +7,7 @@ use tandem_core::reconcile::{Item, Pass};
 
 use crate::deployment::{Deployment, Which};
 use crate::exit::Unreachable;
-use crate::terminal::one_line;
+use crate::terminal::{brief, one_line};
 
 /// Arguments of `reconcile`.
 #[derive(Debug, Clone, Args)]
@@ -75,7 +75,7 @@ fn as_json(answers: &[Answered]) -> Value {
 
 fn text((region, answer): &Answered) -> String {
     match answer {
-        Err(error) => format!("{region}: no answer: {}\n", one_line(error)),
+        Err(error) => format!("{region}: no answer: {}\n", brief(error)),
         Ok(pass) if !pass.active => format!("{region}: stands by ({} is active), nothing done\n", pass.record),
         Ok(pass) => format!("{region}: active, {}\n{}", counts(pass), named(pass)),
     }

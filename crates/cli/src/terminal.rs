@@ -75,6 +75,16 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// A text on one line, and cut where it becomes longer than a person reads in passing.
+pub fn brief(text: &str) -> String {
+    const LONGEST: usize = 160;
+    let line = one_line(text);
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,5 +114,11 @@ longer      7
     #[test]
     fn what_comes_from_outside_cannot_move_the_cursor() {
         assert_eq!(one_line("a\n\u{1b}[2Jb"), "a  [2Jb");
+    }
+
+    #[test]
+    fn what_is_long_is_cut_between_two_letters() {
+        assert_eq!(brief("a\nb"), "a b");
+        assert_eq!(brief(&"é".repeat(200)), format!("{} ...", "é".repeat(160)));
     }
 }

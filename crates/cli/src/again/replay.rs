@@ -15,7 +15,7 @@ use tandem_core::ports::ServiceError;
 
 use crate::deployment::{Deployment, Which};
 use crate::exit::Unreachable;
-use crate::terminal::one_line;
+use crate::terminal::{brief, one_line};
 
 /// Seconds for which a message is hidden from others: longer than intake may take for all that one call gives.
 const HIDDEN: i32 = 600;
@@ -103,7 +103,7 @@ fn text(one: &Replayed) -> String {
         text += &format!("  message {}: {}\n", left.message_id, one_line(&left.reason));
     }
     if let Some(error) = error {
-        text += &format!("  not read to its end: {}\n", one_line(error));
+        text += &format!("  not read to its end: {}\n", brief(error));
     }
     text
 }

@@ -39,43 +39,55 @@ impl Followed {
     }
 }
 
-/// Waits until all of them have ended.
+/// Waits until all of them have ended, and notes each that has.
 ///
 /// # Errors
-/// [`TimedOut`] when the time is over, or when the table refuses to be read; with what is known by then.
+/// [`TimedOut`] when the time is over, or when the table refuses to be read; `followed` says what is known by then.
 pub async fn until_ended(
     records: &Records,
-    batches: Vec<BatchId>,
+    followed: &mut Followed,
     begun: Begun,
     patience: Duration,
-) -> Result<Followed, (Followed, anyhow::Error)> {
-    let (all, spinner) = (batches.len(), spinner());
-    let mut followed = Followed { open: batches, ..Followed::default() };
+) -> anyhow::Result<()> {
+    let (all, spinner) = (followed.open.len(), Spinner(spinner()));
     loop {
-        let mut still_open = Vec::new();
-        for batch_id in std::mem::take(&mut followed.open) {
-            match records.get(&batch_id).await {
-                Ok(Some(record)) if record.status.has_ended() => followed.ended.push(record),
-                Ok(_) => still_open.push(batch_id),
-                Err(error) if error.is_retryable() => still_open.push(batch_id),
-                Err(error) => return Err((followed, error.into())),
-            }
-        }
-        followed.open = still_open;
+        look(records, followed).await?;
         if followed.open.is_empty() {
             followed.note_end(begun);
-            spinner.finish_and_clear();
-            return Ok(followed);
+            return Ok(());
         }
-        spinner.set_message(format!("{} of {all} batches have ended", followed.ended.len()));
+        spinner.0.set_message(format!("{} of {all} batches have ended", followed.ended.len()));
         if begun.instant.elapsed() >= patience {
-            spinner.finish_and_clear();
             let (open, seconds) = (followed.open.len(), patience.as_secs());
-            let message = format!(
-                "{open} of the batches that were taken over had not ended after {seconds} s: they go on; see `tandem status`"
-            );
-            return Err((followed, TimedOut(message).into()));
+            let remedy = "they go on; see `tandem status`";
+            let message = format!("{open} batches that were taken over had not ended after {seconds} s: {remedy}");
+            return Err(TimedOut(message).into());
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Looks once at each batch that is open.
+async fn look(records: &Records, followed: &mut Followed) -> anyhow::Result<()> {
+    for batch_id in followed.open.clone() {
+        match records.get(&batch_id).await {
+            Ok(Some(record)) if record.status.has_ended() => {
+                followed.open.retain(|open| *open != batch_id);
+                followed.ended.push(record);
+            }
+            Ok(_) => {}
+            Err(error) if error.is_retryable() => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// A line that moves, and goes when the waiting ends, however it does.
+struct Spinner(indicatif::ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }

@@ -8,7 +8,7 @@ use tandem_core::reconcile::Pass;
 
 use crate::reconcile::counts;
 use crate::runbook::{Answer, Observe, StepRecord, StepStatus};
-use crate::terminal::{one_line, spinner};
+use crate::terminal::{brief, spinner};
 
 /// Columns of a step's name.
 const NAME: usize = 14;
@@ -51,12 +51,12 @@ impl Observe for Live {
     }
 
     fn tries_again(&self, step: &str, error: &str) {
-        self.line(&format!("{step:NAME$} tried again: {}", one_line(error)));
+        self.line(&format!("{step:NAME$} tried again: {}", brief(error)));
     }
 
     fn ends(&self, record: &StepRecord, depth: usize) {
         let note = self.note.borrow().clone();
-        let error = record.error.as_ref().map(|error| one_line(error)).unwrap_or_default();
+        let error = record.error.as_ref().map(|error| brief(error)).unwrap_or_default();
         if depth > 0 {
             let text = if record.error.is_some() { error } else { note };
             if !text.is_empty() && self.said.replace(text.clone()) != text {

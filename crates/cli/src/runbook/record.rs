@@ -42,7 +42,7 @@ pub struct StepRecord {
     pub started_at: Option<String>,
     /// When it ended.
     pub ended_at: Option<String>,
-    /// How long it took.
+    /// How long it took, to the millisecond.
     pub seconds: f64,
     /// How often it was tried.
     pub attempts: u32,
@@ -73,13 +73,6 @@ pub struct Run {
     pub answers: Vec<Answer>,
     /// Whether every critical step succeeded.
     pub succeeded: bool,
-}
-
-impl Run {
-    /// The last answer that a step got.
-    pub fn answer(&self, step: &str) -> Option<&Value> {
-        self.answers.iter().rev().find(|answer| answer.step == step).map(|answer| &answer.payload)
-    }
 }
 
 impl StepRecord {

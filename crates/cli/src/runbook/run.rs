@@ -170,7 +170,7 @@ impl<'a, I: Invoke, O: Observe> Runner<'a, I, O> {
             status: outcome.as_ref().map_or_else(|failure| failure.status, |_| StepStatus::Succeeded),
             started_at: Some(started_at),
             ended_at: Some(now()),
-            seconds: started.elapsed().as_secs_f64(),
+            seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             attempts,
             iterations: state.iterations.remove(&step.name),
             error: outcome.as_ref().err().map(|failure| failure.error.clone()),
