@@ -14,6 +14,9 @@ Exit status:
   3  interrupted with Ctrl-C, or the time for waiting was over
   4  the deployment cannot be reached: not running, not deployed, no credentials or permission, no answer";
 
+/// What to do about the access point if it does not answer.
+pub const LOST: &str = "if its Region is lost, `tandem failover` leads uploads and links to the other one";
+
 /// The exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

@@ -19,7 +19,7 @@ use tandem_aws::mrap::Edge;
 use tokio::time::timeout;
 
 use crate::deployment::Which;
-use crate::exit::{Interrupted, Unreachable, interruption};
+use crate::exit::{Interrupted, LOST, Unreachable, interruption};
 use crate::links;
 use crate::status;
 use crate::terminal::bytes_bar;
@@ -105,7 +105,7 @@ async fn open(client: &HttpClient, link: &str, edge: Option<&Edge>) -> anyhow::R
     let request = request.body(Empty::new()).context("the link is no URI")?;
     let answer = timeout(SILENCE, client.request(request)).await.map_err(|_| silent())?;
     // The error is told without the link, which is as good as the file.
-    let answer = answer.map_err(|error| Unreachable(format!("the link's host does not answer: {error}")))?;
+    let answer = answer.map_err(|error| Unreachable(format!("the link's host does not answer ({LOST}): {error}")))?;
     match answer.status() {
         StatusCode::OK => Ok(answer.into_body()),
         StatusCode::NOT_FOUND => bail!(

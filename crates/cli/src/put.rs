@@ -5,7 +5,6 @@ mod wait;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use clap::Args;
 use serde_json::{Value, json};
 use tandem_aws::mrap::UploadError;
@@ -15,7 +14,7 @@ use tandem_core::event::{INPUT_PREFIX, Upload};
 use tandem_core::ports::StoredObject;
 
 use crate::deployment::{Deployment, Which};
-use crate::exit::{Interrupted, interruption, usage};
+use crate::exit::{Interrupted, LOST, Status, interruption, status_of, usage};
 use crate::links::{self, Links};
 use crate::terminal::{bytes_bar, coloured, grouped, one_line};
 
@@ -114,7 +113,10 @@ async fn upload(deployment: &Deployment, args: &PutArgs, key: &str, size: u64) -
     bar.finish_and_clear();
     match stored {
         Err(UploadError::Interrupted) => Err(Interrupted.into()),
-        other => other.with_context(|| format!("{} was not uploaded", args.file.display())),
+        other => other.map_err(anyhow::Error::from).map_err(|error| {
+            let remedy = if status_of(&error) == Status::Unreachable { format!(" ({LOST})") } else { String::new() };
+            error.context(format!("{} was not uploaded{remedy}", args.file.display()))
+        }),
     }
 }
 
@@ -215,7 +217,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::exit::{Status, status_of};
 
     fn args(file: &str, key: Option<&str>) -> PutArgs {
         PutArgs {

@@ -178,7 +178,7 @@ impl Outcome {
     fn batches(&self) -> String {
         let (taken_over, followed) = (self.taken_over().len(), &self.followed);
         let mut text = match taken_over {
-            0 => String::from("no batch had to be taken over\n"),
+            0 => String::from("this run took over no batch\n"),
             _ => format!(
                 "{taken_over} batches taken over: {} delivered, {} failed, {} open\n",
                 followed.number(BatchStatus::Delivered),
