@@ -80,6 +80,8 @@ async fn wherever(
                 elsewhere.push(format!("{region}: {error}"));
                 silent = Some(error);
             }
+            // By itself it is found in the chain, and decides the exit status.
+            Err(InvokeError::Service(error)) => return Err(error.into()),
             Err(error) => return Err(error.into()),
         }
     }

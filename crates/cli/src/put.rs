@@ -111,13 +111,15 @@ async fn upload(deployment: &Deployment, args: &PutArgs, key: &str, size: u64) -
     let bar = bytes_bar(size, "uploading");
     let stored = deployment.uploader().upload(&args.file, key, &|bytes| bar.inc(bytes), interruption()).await;
     bar.finish_and_clear();
-    match stored {
-        Err(UploadError::Interrupted) => Err(Interrupted.into()),
-        other => other.map_err(anyhow::Error::from).map_err(|error| {
-            let remedy = if status_of(&error) == Status::Unreachable { format!(" ({LOST})") } else { String::new() };
-            error.context(format!("{} was not uploaded{remedy}", args.file.display()))
-        }),
-    }
+    let error = match stored {
+        Ok(stored) => return Ok(stored),
+        Err(UploadError::Interrupted) => return Err(Interrupted.into()),
+        // By itself it is found in the chain, and decides the exit status.
+        Err(UploadError::Service(error)) => anyhow::Error::from(error),
+        Err(error) => error.into(),
+    };
+    let remedy = if status_of(&error) == Status::Unreachable { format!(" ({LOST})") } else { String::new() };
+    Err(error.context(format!("{} was not uploaded{remedy}", args.file.display())))
 }
 
 /// What became of the upload.
