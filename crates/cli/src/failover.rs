@@ -21,6 +21,7 @@ use tandem_local::LocalState;
 use tandem_local::admin::{Admin, RegionState, ReplicationStatus};
 use time::OffsetDateTime;
 
+use self::follow::Passes;
 use self::live::Live;
 use self::outcome::{Outcome, Rpo};
 use self::story::Story;
@@ -30,6 +31,8 @@ use crate::runbook::{self, Invoke, Runner};
 
 /// By what local pauses are shortened: what takes minutes on AWS takes seconds here.
 const LOCAL_PACE: f64 = 0.05;
+/// Time between two passes of the reconciler while batches are followed, as in the runbook.
+const BETWEEN_PASSES: Duration = Duration::from_secs(60);
 /// The parameter that the whole runbook turns on.
 const TARGET: &str = "TargetRegion";
 
@@ -88,7 +91,8 @@ async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<(Deploy
     if pace != 1.0 {
         eprintln!("the runbook's pauses are multiplied by {pace}");
     }
-    let begun = Begun { instant: Instant::now(), time: OffsetDateTime::now_utc() };
+    let between_passes = BETWEEN_PASSES.mul_f64(pace).max(Duration::from_secs(2));
+    let begun = Begun { instant: Instant::now(), time: OffsetDateTime::now_utc(), between_passes };
     let run = {
         let (invoke, live) = (Region(deployment.functions(&to)), Live::new(begun.instant));
         let parameters = parameters(&deployment, &to);
@@ -100,11 +104,12 @@ async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<(Deploy
     Ok((deployment, outcome, begun))
 }
 
-/// When the run began, by both clocks.
+/// When the run began, by both clocks, and how often it looks again.
 #[derive(Debug, Clone, Copy)]
 struct Begun {
     instant: Instant,
     time: OffsetDateTime,
+    between_passes: Duration,
 }
 
 /// Follows what was taken over, prints, and answers with the error that decides the exit status.
@@ -117,8 +122,13 @@ async fn conclude(
     let mut waited = Ok(());
     if !args.no_wait {
         let (records, patience) = (deployment.records(), Duration::from_secs(args.timeout));
+        let passes = Passes {
+            functions: deployment.functions(outcome.region()),
+            reconcile: deployment.function("reconcile"),
+            every: begun.between_passes,
+        };
         waited = tokio::select! {
-            waited = follow::until_ended(&records, &mut outcome.followed, begun, patience) => waited,
+            waited = follow::until_ended(&records, &mut outcome.followed, begun, patience, &passes) => waited,
             () = interruption() => Err(Interrupted.into()),
         };
     }

@@ -1,7 +1,9 @@
 //! Follows the batches that were taken over until all have ended.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde_json::json;
+use tandem_aws::invoke::Functions;
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
 use tandem_core::error::Classified;
 use time::OffsetDateTime;
@@ -39,6 +41,27 @@ impl Followed {
     }
 }
 
+/// Further passes of the reconciler while batches are followed: a batch whose new attempt ended badly is begun again within
+/// a minute, and not only at the schedule's next pass.
+pub struct Passes {
+    /// The functions of the Region that took over.
+    pub functions: Functions,
+    /// Name of its reconciler.
+    pub reconcile: String,
+    /// Time between two of them.
+    pub every: Duration,
+}
+
+impl Passes {
+    async fn make(&self) {
+        let task = json!({ "action": "reconcile" });
+        if let Err(error) = self.functions.invoke(&self.reconcile, &task).await {
+            // The schedule goes on, and so does the next one here.
+            tracing::warn!("a pass of the reconciler failed, and is made again: {error}");
+        }
+    }
+}
+
 /// Waits until all of them have ended, and notes each that has.
 ///
 /// # Errors
@@ -48,8 +71,9 @@ pub async fn until_ended(
     followed: &mut Followed,
     begun: Begun,
     patience: Duration,
+    passes: &Passes,
 ) -> anyhow::Result<()> {
-    let (all, spinner) = (followed.open.len(), Spinner(spinner()));
+    let (all, spinner, mut last_pass) = (followed.open.len(), Spinner(spinner()), Instant::now());
     loop {
         look(records, followed).await?;
         if followed.open.is_empty() {
@@ -64,6 +88,10 @@ pub async fn until_ended(
             return Err(TimedOut(message).into());
         }
         tokio::time::sleep(PAUSE).await;
+        if last_pass.elapsed() >= passes.every {
+            passes.make().await;
+            last_pass = Instant::now();
+        }
     }
 }
 

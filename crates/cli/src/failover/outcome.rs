@@ -57,6 +57,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The Region that took over.
+    pub fn region(&self) -> &str {
+        &self.to
+    }
+
     /// Of a run whose batches nobody has followed yet.
     pub fn new(to: &str, run_id: &RunId, run: Run, story: Story, rpo: Rpo) -> Self {
         let mut outcome =
