@@ -122,14 +122,15 @@ failover_story() {
     "$tandem" fetch "$undisturbed" --output-dir "$work/fetched/undisturbed" > /dev/null
     printf 'Delivered by us-east-1 in %s s.\n' "$(field seconds < "$work/undisturbed.json")"
 
-    say '5. Three files arrive while us-east-1 begins to suffer: each of its calls takes 0.4 s longer'
-    "$tandem" region slow us-east-1 --milliseconds 400
-    batches=()
+    say '5. Three files arrive while us-east-1 begins to suffer: each of its calls takes 2 s longer'
+    "$tandem" region slow us-east-1 --milliseconds 2000
     for number in 1 2 3; do
-        batches+=("$("$tandem" put "$orders" --as "input/sales-orders/file-$number-$run.csv" --json | field batch_id)")
+        "$tandem" put "$orders" --as "input/sales-orders/file-$number-$run.csv" --json > "$work/file-$number.json" &
     done
-    for batch in "${batches[@]}"; do await '"status":"RUNNING"' "$tandem" status "$batch" --json; done
-    await '"pending":\[\]' "$tandem" replication status --json
+    wait
+    batches=()
+    for number in 1 2 3; do batches+=("$(field batch_id < "$work/file-$number.json")"); done
+    for batch in "${batches[@]}"; do await '"region":"us-east-1"\|"owner_region":"us-east-1"' "$tandem" status "$batch" --json; done
 
     say '6. A fourth file arrives, and its replica does not make it to us-west-2'
     "$tandem" replication pause > /dev/null
@@ -144,7 +145,10 @@ failover_story() {
     "$tandem" failover --to us-west-2 --pace 0.02
 
     say '9. Three files were delivered by us-west-2; the fourth is missing, and known by name'
-    for batch in "${batches[@]}"; do await '"status":"DELIVERED"' "$tandem" status "$batch" --json; done
+    for batch in "${batches[@]}"; do
+        await '"status":"DELIVERED"' "$tandem" status "$batch" --json
+        "$tandem" status "$batch" --json | grep -q '"owner_region":"us-west-2"'
+    done
     "$tandem" status
 
     say '10. us-east-1 comes back. The fourth file is replicated, and delivered without anybody doing anything'
@@ -154,7 +158,8 @@ failover_story() {
     "$tandem" status "$late"
 
     say '11. In us-east-1 the old executions went on where they were. Each came to the fence, and was superseded'
-    await 'superseded' superseded
+    await "$late" superseded
+    for batch in "${batches[@]}"; do await "$batch" superseded; done
     superseded
 
     say '12. Every file was delivered once, and its output is byte for byte that of the undisturbed run'
@@ -174,7 +179,8 @@ failover_story() {
 # What deliver in us-east-1 logged of batches that another attempt had taken.
 superseded() {
     local batch
-    AWS_ENDPOINT_URL=http://127.0.0.1:4610 AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 \
+    env -u AWS_PROFILE -u AWS_SESSION_TOKEN AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null \
+        AWS_ENDPOINT_URL=http://127.0.0.1:4610 AWS_ACCESS_KEY_ID=123456789012 AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 \
         .tandem/venv/bin/aws logs filter-log-events --log-group-name /aws/lambda/tandem-local-deliver --output text \
         --query 'events[].message' | tr '\t' '\n' | grep Superseded > "$work/superseded.log" || return 0
     for batch in "${batches[@]}" "$late"; do

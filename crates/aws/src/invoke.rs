@@ -59,8 +59,8 @@ impl Functions {
         Self { client: Client::new(config) }
     }
 
-    /// Invokes a function and waits for its answer. The call is repeated if no answer comes, so only functions that may run
-    /// twice may be invoked.
+    /// Invokes a function and waits for its answer. If none comes it may have run all the same; whether the call is then
+    /// repeated is the configuration's to say.
     ///
     /// # Errors
     /// [`InvokeError::Function`] when the function ended with an error, [`InvokeError::Service`] when Lambda did not get as

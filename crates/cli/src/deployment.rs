@@ -211,9 +211,9 @@ impl Deployment {
         self.records().get(batch_id).await.ok().flatten()
     }
 
-    /// The functions of a Region.
+    /// The functions of a Region. A call is made once: whoever asks decides whether to ask again.
     pub fn functions(&self, region: &str) -> Functions {
-        Functions::new(&self.in_region(region, INVOCATION, 3))
+        Functions::new(&self.in_region(region, INVOCATION, 1))
     }
 
     /// The full name of a function.

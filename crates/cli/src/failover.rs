@@ -99,7 +99,7 @@ async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<(Deploy
         Runner::new(&document, (&to, &run_id.to_string()), &parameters, (&invoke, &live), pace)?.run().await
     };
     let story = Story::of(&run, &run_id);
-    let rpo = pending.unwrap_or_else(|| Rpo::of_missing(&story, begun.time));
+    let rpo = pending.or_else(|| Rpo::of_missing(&story, begun.time));
     let outcome = Outcome::new(&to, &run_id, run, story, rpo);
     Ok((deployment, outcome, begun))
 }

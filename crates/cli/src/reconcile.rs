@@ -1,5 +1,6 @@
 //! `tandem reconcile`: one pass now, in whichever Region is active.
 
+use anyhow::bail;
 use clap::Args;
 use serde_json::{Value, json};
 use tandem_aws::invoke::{Functions, InvokeError};
@@ -18,7 +19,23 @@ pub struct ReconcileArgs {
 }
 
 /// What a Region answered.
-type Answered = (String, Result<Pass, String>);
+type Answered = (String, Result<Pass, NoPass>);
+
+/// Why a Region made no pass.
+enum NoPass {
+    /// It did not answer.
+    NoAnswer(String),
+    /// Its function answered with an error.
+    Failed(String),
+}
+
+impl NoPass {
+    fn text(&self) -> &str {
+        match self {
+            Self::NoAnswer(text) | Self::Failed(text) => text,
+        }
+    }
+}
 
 /// Asks both Regions to reconcile; the one that stands by does nothing.
 ///
@@ -40,7 +57,11 @@ pub async fn run(args: &ReconcileArgs, which: &Which) -> anyhow::Result<()> {
 async fn pass(deployment: &Deployment, region: &str) -> Answered {
     let function = deployment.function("reconcile");
     let answered = invoke_pass(&deployment.functions(region), &function).await;
-    (region.to_owned(), answered.map_err(|error| error.to_string()))
+    let no_pass = |error: InvokeError| match error {
+        InvokeError::Function(error) => NoPass::Failed(error.to_string()),
+        other => NoPass::NoAnswer(other.to_string()),
+    };
+    (region.to_owned(), answered.map_err(no_pass))
 }
 
 async fn invoke_pass(functions: &Functions, name: &str) -> Result<Pass, InvokeError> {
@@ -62,6 +83,9 @@ fn conclude(answers: &[Answered]) -> anyhow::Result<()> {
             "{record} is the active Region, and it did not answer: if it is lost, let the other one take over with `tandem failover`"
         ))
         .into()),
+        None if answers.iter().any(|(_, answer)| matches!(answer, Err(NoPass::Failed(_)))) => {
+            bail!("no Region made a pass: mend what is said above, and reconcile again")
+        }
         None => Err(Unreachable(String::from("no Region answered, so nothing was done")).into()),
     }
 }
@@ -69,13 +93,14 @@ fn conclude(answers: &[Answered]) -> anyhow::Result<()> {
 fn as_json(answers: &[Answered]) -> Value {
     let passes: Vec<&Pass> = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).collect();
     let silent = answers.iter().filter_map(|(region, answer)| Some((region, answer.as_ref().err()?)));
-    let silent: Vec<Value> = silent.map(|(region, error)| json!({ "region": region, "error": error })).collect();
+    let silent: Vec<Value> = silent.map(|(region, error)| json!({ "region": region, "error": error.text() })).collect();
     json!({ "passes": passes, "unanswered": silent })
 }
 
 fn text((region, answer): &Answered) -> String {
     match answer {
-        Err(error) => format!("{region}: no answer: {}\n", brief(error)),
+        Err(NoPass::NoAnswer(error)) => format!("{region}: no answer: {}\n", brief(error)),
+        Err(NoPass::Failed(error)) => format!("{region}: answers, and made no pass: {}\n", brief(error)),
         Ok(pass) if !pass.active => format!("{region}: stands by ({} is active), nothing done\n", pass.record),
         Ok(pass) => format!("{region}: active, {}\n{}", counts(pass), named(pass)),
     }

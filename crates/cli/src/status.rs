@@ -77,7 +77,8 @@ pub async fn find(deployment: &Deployment, text: &str) -> anyhow::Result<BatchRe
     }
 }
 
-/// The batches that are open and those that changed last, the latest first; and whether all were considered.
+/// The batches that are open, the longest unchanged first, and those that ended last; and whether all were considered. The
+/// limit is for those that have ended: what stands still must not be hidden by what does not.
 async fn latest(deployment: &Deployment, limit: usize) -> anyhow::Result<(Vec<BatchRecord>, bool)> {
     let list = deployment.records();
     let (open, any) = futures::try_join!(list.unfinished(MOST_READ), list.any(MOST_READ))?;
@@ -87,7 +88,9 @@ async fn latest(deployment: &Deployment, limit: usize) -> anyhow::Result<(Vec<Ba
     records.sort_by(|a, b| b.updated.cmp(&a.updated));
     let mut seen = std::collections::HashSet::new();
     records.retain(|record| seen.insert(record.batch_id.clone()));
-    records.truncate(limit);
+    let (mut open, ended): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| !record.status.has_ended());
+    open.reverse();
+    let records = open.into_iter().chain(ended.into_iter().take(limit)).collect();
     Ok((records, any.complete && open.complete))
 }
 

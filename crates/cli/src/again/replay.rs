@@ -141,7 +141,8 @@ async fn drain(
             }
         };
         nothing_new += 1;
-        for message in messages {
+        let mut messages = messages.into_iter();
+        while let Some(message) = messages.next() {
             if seen.len() >= limit {
                 left.push(message);
                 continue;
@@ -153,13 +154,14 @@ async fn drain(
             match give(functions, intake, &message, replayed).await {
                 Given::Taken => {
                     if let Err(error) = queue.delete(&message).await {
+                        left.extend(std::iter::once(message).chain(messages));
                         outcome = Err(error);
                         break 'queue;
                     }
                 }
                 Given::Not => left.push(message),
                 Given::Away(error) => {
-                    left.push(message);
+                    left.extend(std::iter::once(message).chain(messages));
                     outcome = Err(error);
                     break 'queue;
                 }

@@ -53,11 +53,12 @@ pub struct Passes {
 }
 
 impl Passes {
-    async fn make(&self) {
+    async fn make(&self, spinner: &indicatif::ProgressBar) {
         let task = json!({ "action": "reconcile" });
-        if let Err(error) = self.functions.invoke(&self.reconcile, &task).await {
+        let pass = self.functions.invoke(&self.reconcile, &task).await;
+        if let Err(error) = pass {
             // The schedule goes on, and so does the next one here.
-            tracing::warn!("a pass of the reconciler failed, and is made again: {error}");
+            spinner.suspend(|| tracing::warn!("a pass of the reconciler failed, and is made again: {error}"));
         }
     }
 }
@@ -89,7 +90,9 @@ pub async fn until_ended(
         }
         tokio::time::sleep(PAUSE).await;
         if last_pass.elapsed() >= passes.every {
-            passes.make().await;
+            let left = patience.saturating_sub(begun.instant.elapsed());
+            // Longer than that nobody waits; what the pass does it does all the same.
+            let _over = tokio::time::timeout(left, passes.make(&spinner.0)).await;
             last_pass = Instant::now();
         }
     }

@@ -37,11 +37,13 @@ impl Rpo {
     }
 
     /// By what the first pass missed.
-    pub fn of_missing(story: &Story, begun: OffsetDateTime) -> Self {
-        let Some(pass) = &story.first_pass else { return Self::default() };
+    ///
+    /// `None` without a pass: then nobody knows.
+    pub fn of_missing(story: &Story, begun: OffsetDateTime) -> Option<Self> {
+        let pass = story.first_pass.as_ref()?;
         let claimed = pass.missing.iter().filter_map(|item| OffsetDateTime::parse(&item.created, &Rfc3339).ok());
         let oldest = claimed.min().map(|oldest| (begun - oldest).as_seconds_f64().max(0.0));
-        Self { objects: usize::try_from(pass.counts.missing).unwrap_or(usize::MAX), oldest_seconds: oldest }
+        Some(Self { objects: usize::try_from(pass.counts.missing).unwrap_or(usize::MAX), oldest_seconds: oldest })
     }
 }
 
@@ -51,7 +53,7 @@ pub struct Outcome {
     run_id: RunId,
     run: Run,
     story: Story,
-    rpo: Rpo,
+    rpo: Option<Rpo>,
     /// What became of the batches that were taken over.
     pub followed: Followed,
 }
@@ -63,7 +65,7 @@ impl Outcome {
     }
 
     /// Of a run whose batches nobody has followed yet.
-    pub fn new(to: &str, run_id: &RunId, run: Run, story: Story, rpo: Rpo) -> Self {
+    pub fn new(to: &str, run_id: &RunId, run: Run, story: Story, rpo: Option<Rpo>) -> Self {
         let mut outcome =
             Self { to: to.to_owned(), run_id: run_id.clone(), run, story, rpo, followed: Followed::default() };
         outcome.followed.open = outcome.taken_over();
@@ -135,8 +137,8 @@ impl Outcome {
                 "all_delivered": rounded(self.followed.all_ended),
             },
             "rpo": {
-                "objects_not_replicated": self.rpo.objects,
-                "oldest_age_seconds": rounded(self.rpo.oldest_seconds),
+                "objects_not_replicated": self.rpo.as_ref().map(|rpo| rpo.objects),
+                "oldest_age_seconds": rounded(self.rpo.as_ref().and_then(|rpo| rpo.oldest_seconds)),
             },
             "status": if self.succeeded() { "succeeded" } else { "failed" },
         })
@@ -211,7 +213,8 @@ impl Outcome {
                 None => String::from(", not all have ended\n"),
             };
         }
-        let oldest = self.rpo.oldest_seconds.map(|age| format!(", the oldest {age:.1} s old")).unwrap_or_default();
-        text + &format!("RPO  {} inputs not replicated{oldest}\n", self.rpo.objects)
+        let Some(rpo) = &self.rpo else { return text + "RPO  unknown: no pass was made\n" };
+        let oldest = rpo.oldest_seconds.map(|age| format!(", the oldest {age:.1} s old")).unwrap_or_default();
+        text + &format!("RPO  {} inputs not replicated{oldest}\n", rpo.objects)
     }
 }

@@ -81,8 +81,8 @@ impl Fault {
             Self::IsolatedThenHealed => heal(regions),
             Self::FrozenThenThawed => {
                 held.release(regions);
-                // Its time-out may have ended it meanwhile.
-                regions.tandem(&["function", "thaw", point.function(), "--region", LOST]);
+                // It must be there still, or there was no zombie.
+                regions.succeeds(&["function", "thaw", point.function(), "--region", LOST]);
                 return;
             }
             Self::Killed => {}

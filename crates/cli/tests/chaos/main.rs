@@ -61,6 +61,10 @@ fn main() -> ExitCode {
         eprintln!("{tally}");
         regions.stop();
     }
+    if wanted && !arguments.list && conclusion.num_passed + conclusion.num_failed == 0 {
+        eprintln!("no run has a name that contains this filter: see the names with --list --ignored");
+        return ExitCode::FAILURE;
+    }
     conclusion.exit_code()
 }
 

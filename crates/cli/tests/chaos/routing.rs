@@ -63,10 +63,10 @@ fn no_table(regions: &Regions, tally: &Tally) {
         ..away
     };
     // Before the claim.
-    wait_for(regions.admin().add_fault(&refused)).unwrap();
+    let fault = wait_for(regions.admin().add_fault(&refused)).unwrap().id;
     let key = regions.fresh_key("sales-orders");
     let unclaimed = regions.put_and_leave(&key, file().0.as_bytes());
-    thread::sleep(Duration::from_secs(4));
+    was_met(regions, fault);
     assert!(regions.emails(&unclaimed).is_empty());
     let machine = &regions.state().outputs[&format!("{LOST}/tandem-local-batch")]["StateMachineArn"];
     let list = ["stepfunctions", "list-executions", "--state-machine-arn", machine];
@@ -78,15 +78,28 @@ fn no_table(regions: &Regions, tally: &Tally) {
     let key = regions.fresh_key("sales-orders");
     let unfenced = regions.put_and_leave(&key, file().0.as_bytes());
     held.wait(regions);
-    wait_for(regions.admin().add_fault(&refused)).unwrap();
+    let fault = wait_for(regions.admin().add_fault(&refused)).unwrap().id;
     held.release(regions);
-    thread::sleep(Duration::from_secs(4));
+    was_met(regions, fault);
     assert!(regions.emails(&unfenced).is_empty(), "delivered without the fence");
     fail_over(regions, LEFT, &["--no-wait"]);
     for batch_id in [&unclaimed, &unfenced] {
         delivered(regions, tally, batch_id, 1);
     }
     end(regions);
+}
+
+/// Waits until a fault has met some calls: an intake's or a deliverer's tries.
+fn was_met(regions: &Regions, fault: u64) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let met = || {
+        let faults = wait_for(regions.admin().faults()).unwrap();
+        faults.iter().find(|known| known.id == fault).map_or(0, |known| known.met)
+    };
+    while met() < 4 {
+        assert!(Instant::now() < deadline, "the fault met only {} calls", met());
+        thread::sleep(Duration::from_millis(100));
+    }
 }
 
 fn changed_content(regions: &Regions, tally: &Tally) {
