@@ -78,6 +78,8 @@ fn bounded(
     let options = builder.options_mut();
     options.timeout = Duration::from_secs(2);
     options.attempts = 2;
+    // That there is no record must not be remembered: the zone's own time for it is long, and events are given up meanwhile.
+    options.negative_max_ttl = Some(Duration::from_secs(1));
     if caching == Caching::Never {
         options.cache_size = 0;
     }

@@ -142,7 +142,8 @@ impl Batches for StateTable {
         let marked = self.update(&owner.batch_id, change).await?;
         if !marked {
             // The execution was quicker than this write and keeps its status; its ARN is still worth knowing.
-            let change = Change::by(owner, now).set("execution_arn", text(execution_arn));
+            // The time of change stays: the grace is counted from it.
+            let change = Change::undated(owner).set("execution_arn", text(execution_arn));
             self.update(&owner.batch_id, change).await?;
         }
         Ok(marked)
@@ -294,14 +295,18 @@ struct Change {
 impl Change {
     /// A change by this owner, dated.
     fn by(owner: &Owner, now: &str) -> Self {
+        Self::undated(owner).set("updated", text(now))
+    }
+
+    /// A change by this owner that leaves the time of change as it is.
+    fn undated(owner: &Owner) -> Self {
         let mut change = Self {
-            expression: String::from("SET #updated = :updated"),
+            expression: String::new(),
             condition: String::from("#attempt = :attempt AND #owner_region = :owner_region"),
             removals: Vec::new(),
             names: HashMap::new(),
             values: HashMap::new(),
         };
-        change.bind("updated", text(now));
         change.bind("attempt", number(owner.attempt.number().into()));
         change.bind("owner_region", text(&owner.region));
         change
@@ -314,7 +319,10 @@ impl Change {
 
     fn set(mut self, name: &str, value: AttributeValue) -> Self {
         self.bind(name, value);
-        self.expression = format!("SET #{name} = :{name}, {}", &self.expression["SET ".len()..]);
+        self.expression = match self.expression.strip_prefix("SET ") {
+            Some(others) => format!("SET #{name} = :{name}, {others}"),
+            None => format!("SET #{name} = :{name}"),
+        };
         self
     }
 

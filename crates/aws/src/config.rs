@@ -120,6 +120,7 @@ pub fn limits() -> Result<Limits, ConfigError> {
     Ok(Limits {
         max_attempts: max_attempts.get(),
         grace: Duration::from_secs(parsed("TANDEM_TAKEOVER_GRACE_SECONDS", "a number of seconds")?),
+        pause: Duration::from_secs(parsed("TANDEM_ATTEMPT_PAUSE_SECONDS", "a number of seconds")?),
     })
 }
 

@@ -185,7 +185,7 @@ pub mod tests {
     }
 
     fn answered(region: &str, answer: Result<Pass, &str>) -> Answered {
-        (region.to_owned(), answer.map_err(str::to_owned))
+        (region.to_owned(), answer.map_err(|error| NoPass::NoAnswer(error.to_owned())))
     }
 
     #[test]

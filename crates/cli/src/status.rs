@@ -88,9 +88,9 @@ async fn latest(deployment: &Deployment, limit: usize) -> anyhow::Result<(Vec<Ba
     records.sort_by(|a, b| b.updated.cmp(&a.updated));
     let mut seen = std::collections::HashSet::new();
     records.retain(|record| seen.insert(record.batch_id.clone()));
-    let (mut open, ended): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| !record.status.has_ended());
-    open.reverse();
-    let records = open.into_iter().chain(ended.into_iter().take(limit)).collect();
+    let (mut unended, ended): (Vec<_>, Vec<_>) = records.into_iter().partition(|record| !record.status.has_ended());
+    unended.reverse();
+    let records = unended.into_iter().chain(ended.into_iter().take(limit)).collect();
     Ok((records, any.complete && open.complete))
 }
 

@@ -64,6 +64,16 @@ pub enum DeliveryError {
     Unrecorded(#[source] ServiceError),
 }
 
+impl DeliveryError {
+    /// The same where nothing is sent: what could not be written may be written again.
+    fn repeatable(self) -> Self {
+        match self {
+            Self::Unrecorded(error) => Self::Service(error),
+            other => other,
+        }
+    }
+}
+
 impl Classified for DeliveryError {
     fn error_type(&self) -> ErrorType {
         match self {
@@ -101,6 +111,25 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
         self.mail.send(&failure_email(&failure.batch, &reason, failure.is_given_up()), deadline).await?;
         let ending = Ending::Failed { failed_state: failure.failed_state.clone(), reason };
         self.end(&owner, &ending, Outcome::Failed).await
+    }
+
+    /// Writes that a batch is delivered, after [`DeliveryError::Unrecorded`]: its owner has the e-mail. May be repeated.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Service`] when the state table does not answer.
+    pub async fn record_delivered(&self, batch: &BatchInput, merge: &MergeOutput) -> Result<Outcome, DeliveryError> {
+        let ended = self.end(&batch.owner(self.region), &Ending::Delivered(merge.clone()), Outcome::Delivered).await;
+        ended.map_err(DeliveryError::repeatable)
+    }
+
+    /// Writes that a batch has failed, after [`DeliveryError::Unrecorded`]: its owner was told. May be repeated.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Service`] when the state table does not answer.
+    pub async fn record_failed(&self, failure: &Failure) -> Result<Outcome, DeliveryError> {
+        let ending = Ending::Failed { failed_state: failure.failed_state.clone(), reason: failure.reason() };
+        let ended = self.end(&failure.batch.owner(self.region), &ending, Outcome::Failed).await;
+        ended.map_err(DeliveryError::repeatable)
     }
 
     /// Sends the e-mail of a batch that has ended once more, with fresh links. Changes nothing; each call sends one.

@@ -26,6 +26,21 @@ pub struct Limits {
     /// Longer than a deliverer's lease and the time for which a signed request is accepted together: a deliverer that was
     /// frozen and goes on after the takeover then sends nothing.
     pub grace: Duration,
+    /// The pause before a second attempt in the same Region is followed by a third; doubled for each one after that.
+    ///
+    /// What interrupts an attempt often lasts: without pauses, a service that is away for some minutes would use up all the
+    /// attempts of every batch.
+    pub pause: Duration,
+}
+
+impl Limits {
+    /// The pause after this many attempts, in a Region that goes on with its own batch: none after the first.
+    #[must_use]
+    pub fn pause_after(&self, attempts: u32) -> Duration {
+        const LONGEST: Duration = Duration::from_secs(30 * 60);
+        let doublings = attempts.saturating_sub(1).min(16);
+        self.pause.saturating_mul(2_u32.pow(doublings) - 1).min(LONGEST)
+    }
 }
 
 /// How an execution stands.
@@ -50,7 +65,7 @@ pub enum Next {
     TakeOver,
     /// Takes it over to tell its owner that the attempts are used up.
     GiveUp,
-    /// Waits: it was being delivered a moment ago.
+    /// Waits: it was being delivered a moment ago, or its last attempt ended too short a time ago.
     Wait,
     /// Nothing more: not even its owner could be told. A person must look.
     Stuck,
@@ -85,10 +100,15 @@ pub fn next(
             return Next::Leave;
         }
     }
-    if record.status == BatchStatus::Delivering && seconds_since(&record.updated, now) < limits.grace.as_secs_f64() {
+    let unchanged_for = |time: Duration| seconds_since(&record.updated, now) >= time.as_secs_f64();
+    if record.status == BatchStatus::Delivering && !unchanged_for(limits.grace) {
         return Next::Wait;
     }
-    match attempts_used(record) {
+    let used = attempts_used(record);
+    if record.owner_region == here && !unchanged_for(limits.pause_after(used)) {
+        return Next::Wait;
+    }
+    match used {
         used if used < limits.max_attempts => Next::TakeOver,
         used if used < limits.max_attempts.saturating_add(GIVE_UP_TRIES) => Next::GiveUp,
         _ => Next::Stuck,
@@ -170,6 +190,13 @@ pub fn running(record: &BatchRecord, owner: &Owner, execution_arn: &str, now: &s
     })
 }
 
+/// The execution noted, under the owner's attempt, whatever the status: it was quicker than [`running`]. The time of change
+/// stays, because the grace is counted from it.
+#[must_use]
+pub fn execution_noted(record: &BatchRecord, owner: &Owner, execution_arn: &str) -> Option<BatchRecord> {
+    owns(record, owner).then(|| BatchRecord { execution_arn: Some(execution_arn.to_owned()), ..record.clone() })
+}
+
 /// Open → DELIVERING, under the owner's attempt: the fence. May be passed again by the same attempt.
 #[must_use]
 pub fn delivering(record: &BatchRecord, owner: &Owner, now: &str) -> Option<BatchRecord> {
@@ -234,7 +261,7 @@ mod tests {
     use crate::event::Upload;
     use crate::protocol::time_text;
 
-    const LIMITS: Limits = Limits { max_attempts: 3, grace: Duration::from_secs(60) };
+    const LIMITS: Limits = Limits { max_attempts: 3, grace: Duration::from_secs(60), pause: Duration::from_secs(120) };
     const NOW: OffsetDateTime = time::macros::datetime!(2026-01-02 12:00 UTC);
 
     fn record() -> BatchRecord {
@@ -268,6 +295,20 @@ mod tests {
         assert_eq!(next(ExecutionState::Running), Next::Leave);
         assert_eq!(next(ExecutionState::Ended), Next::TakeOver);
         assert_eq!(next(ExecutionState::Gone), Next::TakeOver);
+    }
+
+    #[test]
+    fn the_pause_before_another_attempt_grows_and_is_none_after_the_first_or_a_lost_region() {
+        assert_eq!([1, 2, 3, 4, 9].map(|used| LIMITS.pause_after(used).as_secs()), [0, 120, 360, 840, 1800]);
+        let east = Taker { region: "east", ..west() };
+        let second = taken_over(&record(), &east, false, &time_text(NOW));
+        let second = running(&second, &owner(&second), "arn", &time_text(NOW)).unwrap();
+        let next = |here, seconds| {
+            let execution = (here == "east").then_some(ExecutionState::Ended);
+            next(&second, here, execution, &LIMITS, NOW + time::Duration::seconds(seconds))
+        };
+        assert_eq!((next("east", 119), next("east", 120)), (Next::Wait, Next::TakeOver));
+        assert_eq!(next("west", 0), Next::TakeOver);
     }
 
     #[test]

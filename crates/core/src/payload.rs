@@ -187,6 +187,17 @@ pub enum DeliverTask {
     Fail(Failure),
     /// Something else is at fault: note it, and leave the batch open for the reconciler.
     Interrupt(Failure),
+    /// The e-mail was sent: writes only that the batch is delivered.
+    #[serde(rename = "record_delivered")]
+    RecordDelivered {
+        /// The batch that was delivered.
+        batch: BatchInput,
+        /// What was delivered.
+        merge: MergeOutput,
+    },
+    /// The e-mail was sent: writes only that the batch has failed.
+    #[serde(rename = "record_failed")]
+    RecordFailed(Failure),
     /// Sends the e-mail of a batch that has ended once more, with fresh links.
     Resend {
         /// The batch.

@@ -10,11 +10,12 @@ mod report;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use time::OffsetDateTime;
 
 use crate::batch::{BatchId, BatchRecord};
 use crate::error::{Classified, ErrorType};
 use crate::ownership::{self, Next};
-use crate::ports::{Batches, Clock, Cursor, InspectObjects, ObjectRef, ServiceError, Workflow};
+use crate::ports::{Batches, Clock, Cursor, InspectObjects, ObjectRef, Page, ServiceError, Workflow};
 use crate::protocol::{Protocol, time_text};
 use crate::work::WorkError;
 
@@ -126,31 +127,44 @@ impl<B: Batches, W: Workflow, O: InspectObjects, C: Clock> Reconciler<'_, B, W, 
         let regions = self.protocol.regions;
         let started = self.protocol.clock.now();
         let mut pass = Pass::begun(regions.here(), started);
-        // The own ones first, or what is taken over would be met again as an own one.
-        for owner in [regions.here(), regions.other()] {
+        // The lost Region's first: nobody else looks after them.
+        for owner in [regions.other(), regions.here()] {
             let mut after: Option<Cursor> = None;
-            loop {
-                if self.protocol.clock.now() - started >= self.patience {
-                    pass.complete = false;
-                    return Ok(pass.over(self.protocol.clock.now()));
-                }
+            while pass.complete {
                 let page = self.protocol.batches.unfinished(owner, after).await?;
-                let mut done = stream::iter(page.records)
-                    .map(|record| async move {
-                        let done = self.deal_with(&record).await;
-                        (record, done)
-                    })
-                    .buffer_unordered(CONCURRENT);
-                while let Some((record, done)) = done.next().await {
-                    pass.note(&record, done);
+                after = page.next.clone();
+                if self.deal_with_page(&mut pass, page, started).await {
+                    // Of the other Region's batches nobody knows why they changed: they are the next pass's.
+                    pass.complete &= owner == regions.here();
+                    break;
                 }
-                after = page.next;
                 if after.is_none() {
                     break;
                 }
             }
         }
         Ok(pass.over(self.protocol.clock.now()))
+    }
+
+    /// Deals with a page; answers whether it has come to batches that have changed since the pass began. Those are under way,
+    /// perhaps by this very pass: once in a pass is enough.
+    async fn deal_with_page(&self, pass: &mut Pass, page: Page, started: OffsetDateTime) -> bool {
+        let begun = time_text(started);
+        let (before, since): (Vec<_>, Vec<_>) = page.records.into_iter().partition(|record| record.updated <= begun);
+        let mut done = stream::iter(before)
+            .map(|record| async move {
+                let in_time = self.protocol.clock.now() - started < self.patience;
+                let done = if in_time { Some(self.deal_with(&record).await) } else { None };
+                (record, done)
+            })
+            .buffer_unordered(CONCURRENT);
+        while let Some((record, done)) = done.next().await {
+            match done {
+                Some(done) => pass.note(&record, done),
+                None => pass.complete = false,
+            }
+        }
+        !since.is_empty()
     }
 
     /// Runs a batch that has ended, or that nobody could end, once more.
@@ -231,11 +245,13 @@ impl<B: Batches, W: Workflow, O: InspectObjects, C: Clock> Reconciler<'_, B, W, 
             };
             self.objects.head(&object).await
         };
-        if record.version_id.is_some()
-            && let Some(found) = head(record.version_id.clone()).await?
-            && found.etag == record.etag
-        {
-            return Ok(Input::Here(record.version_id.clone()));
+        if record.version_id.is_some() {
+            match head(record.version_id.clone()).await {
+                Ok(Some(found)) if found.etag == record.etag => return Ok(Input::Here(record.version_id.clone())),
+                // A version that is not there may be answered as one that must not be seen; the key decides.
+                Ok(_) | Err(ServiceError::Denied { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(match head(None).await? {
             Some(found) if found.etag == record.etag => Input::Here(found.version_id),

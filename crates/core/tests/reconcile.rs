@@ -15,14 +15,17 @@ use tandem_core::regions::Regions;
 use tandem_core::testing::{Faults, MemoryBatches, MemoryObjects, MemoryWorkflow};
 use time::OffsetDateTime;
 
-const LIMITS: Limits = Limits { max_attempts: 3, grace: Duration::from_secs(360) };
+const LIMITS: Limits = Limits { max_attempts: 3, grace: Duration::from_secs(360), pause: Duration::ZERO };
 
 /// A clock that a test moves.
 struct Hands(Mutex<OffsetDateTime>);
 
 impl Clock for Hands {
+    /// Each look is a little later than the one before.
     fn now(&self) -> OffsetDateTime {
-        *self.0.lock().unwrap()
+        let mut now = self.0.lock().unwrap();
+        *now += time::Duration::milliseconds(1);
+        *now
     }
 }
 

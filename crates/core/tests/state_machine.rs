@@ -133,6 +133,17 @@ fn no_mail_is_tried_again_while_the_try_before_may_still_run() {
 }
 
 #[test]
+fn an_end_that_could_not_be_written_after_the_mail_leads_to_a_state_that_sends_none() {
+    for (name, state) in tasks().into_iter().filter(|(name, _)| MAILING.contains(&name.as_str())) {
+        let first = &state["Catch"][0];
+        assert_eq!(first["ErrorEquals"], serde_json::json!([ErrorType::EndUnrecorded.as_str()]), "{name}");
+        let next = &definition()["States"][first["Next"].as_str().unwrap()];
+        let action = next["Parameters"]["action"].as_str().unwrap();
+        assert!(["record_delivered", "record_failed"].contains(&action), "{name}: {action}");
+    }
+}
+
+#[test]
 fn every_retry_is_bounded_and_backs_off_with_jitter() {
     for (name, state) in tasks() {
         for retry in state["Retry"].as_array().expect("a task retries") {

@@ -42,8 +42,10 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Function for Deli
 
     fn describe(task: &DeliverTask, span: &Span, metrics: &mut Metrics) {
         let batch = match task {
-            DeliverTask::Deliver { batch, .. } => batch,
-            DeliverTask::Fail(failure) | DeliverTask::Interrupt(failure) => &failure.batch,
+            DeliverTask::Deliver { batch, .. } | DeliverTask::RecordDelivered { batch, .. } => batch,
+            DeliverTask::Fail(failure) | DeliverTask::RecordFailed(failure) | DeliverTask::Interrupt(failure) => {
+                &failure.batch
+            }
             DeliverTask::Resend { batch_id } => {
                 metrics.property("batch_id", batch_id.as_str());
                 span.record("batch_id", batch_id.as_str());
@@ -64,6 +66,16 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Function for Deli
             DeliverTask::Fail(failure) => {
                 let outcome = delivery.fail(failure).await?;
                 info!(failed_state = failure.failed_state, error_type = failure.error.name, "the batch has failed");
+                self.after(&failure.batch, outcome, None, metrics).await;
+                outcome
+            }
+            DeliverTask::RecordDelivered { batch, merge } => {
+                let outcome = delivery.record_delivered(batch, merge).await?;
+                self.after(batch, outcome, Some(merge), metrics).await;
+                outcome
+            }
+            DeliverTask::RecordFailed(failure) => {
+                let outcome = delivery.record_failed(failure).await?;
                 self.after(&failure.batch, outcome, None, metrics).await;
                 outcome
             }

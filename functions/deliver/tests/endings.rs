@@ -278,6 +278,30 @@ async fn an_end_that_cannot_be_written_after_the_mail_is_no_error_that_is_retrie
 }
 
 #[tokio::test]
+async fn an_end_that_could_not_be_written_is_written_later_without_another_mail() {
+    for (action, record, status) in
+        [("deliver", "record_delivered", BatchStatus::Delivered), ("fail", "record_failed", BatchStatus::Failed)]
+    {
+        let mut world = World::new();
+        let input = world.input();
+        let task = |action| {
+            let mut task = if status == BatchStatus::Delivered { delivery(&input) } else { failure("fail", &input) };
+            task["action"] = json!(action);
+            task
+        };
+        world.fails = Some("end");
+        assert_eq!(world.runs(task(action)).await, Err("EndUnrecorded".into()));
+        assert_eq!(world.runs(task(record)).await, Err("ServiceUnavailable".into()));
+        world.fails = None;
+        world.runs(task(record)).await.unwrap();
+        assert_eq!((world.status(), world.mails.lock().unwrap().len()), (status, 1));
+        // Its answer may have been lost, and it comes again.
+        world.runs(task(record)).await.unwrap();
+        assert_eq!((world.status(), world.mails.lock().unwrap().len()), (status, 1));
+    }
+}
+
+#[tokio::test]
 async fn a_mail_without_an_answer_has_an_error_of_its_own() {
     let mut world = World::new();
     world.fails = Some("answer");

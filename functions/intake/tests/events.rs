@@ -60,7 +60,7 @@ impl World {
             datasets: datasets(),
             clock: Noon,
             regions: Regions::new(REGION, "example-us-east-1", REGION, "us-west-2").unwrap(),
-            limits: Limits { max_attempts: 3, grace: Duration::from_secs(60) },
+            limits: Limits { max_attempts: 3, grace: Duration::from_secs(60), pause: Duration::ZERO },
         }
     }
 

@@ -23,8 +23,9 @@ use tandem_core::reconcile::{
 use tandem_core::regions::Regions;
 use tracing::{Span, error, info, warn};
 
-/// How long one pass may take: well inside the function's limit of 300 s, which is also what a runbook's step may take.
-const PATIENCE: Duration = Duration::from_secs(240);
+/// How long one pass goes on to new batches: what it has begun by then still ends well inside the function's limit of 300 s,
+/// which is also what a runbook's step may take.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The function, with its ports.
 pub struct Reconcile<A, B, W, O, C> {
@@ -108,7 +109,10 @@ pub enum ReconcileError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// There is no report of this run.
-    #[error("there is no report of run {0}: it has made no pass in this Region")]
+    #[error(
+        "there is no report of run {0}: it has made no pass here. Run the runbook in the Region that takes over, once its \
+         services answer and the TXT record names it"
+    )]
     NoReport(RunId),
 }
 
@@ -155,7 +159,7 @@ where
             Task::Rerun { batch_id } => self.rerun(&batch_id, metrics).await,
             Task::Report { run } => {
                 let report = read_report(&self.objects, self.regions.bucket(), &run).await.map_err(Refusal::from)?;
-                report.map(|report| Answer::Report(Box::new(report))).ok_or(ReconcileError::NoReport(run))
+                report.map(|report| Answer::Report(Box::new(report.shortened()))).ok_or(ReconcileError::NoReport(run))
             }
         }
     }

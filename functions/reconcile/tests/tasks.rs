@@ -62,7 +62,7 @@ async fn function(txt: Txt, faults: Faults) -> Reconcile<Txt, MemoryBatches, Mem
         objects,
         clock: Noon,
         regions: Regions::new(REGION, BUCKET, "us-east-1", REGION).unwrap(),
-        limits: Limits { max_attempts: 3, grace: Duration::from_secs(60) },
+        limits: Limits { max_attempts: 3, grace: Duration::from_secs(60), pause: Duration::ZERO },
     }
 }
 

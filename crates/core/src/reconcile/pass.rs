@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use super::{Done, at};
 use crate::batch::{Attempt, BatchId, BatchRecord};
 
-/// Most batches that an answer names in one list; the report object names all.
-pub const NAMED: usize = 1_000;
+/// Most batches that an answer names in one list; the report object names all. Eight lists of so many, with keys of 1 KiB,
+/// stay below the 6 MB that an answer may have.
+pub const NAMED: usize = 400;
 
 /// A batch in a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,21 +94,21 @@ pub struct Pass {
     pub ended_at: String,
     /// How many batches met which fate.
     pub counts: Counts,
-    /// As in [`Counts`], and so on.
+    /// Taken over from the other Region, or restarted after an execution that ended badly.
     pub taken_over: Vec<Item>,
-    #[allow(missing_docs)]
+    /// Claimed before, and started now.
     pub started: Vec<Item>,
-    #[allow(missing_docs)]
+    /// Too young to be taken over or begun again.
     pub waiting: Vec<Item>,
-    #[allow(missing_docs)]
+    /// Their inputs are not in this Region.
     pub missing: Vec<Item>,
-    #[allow(missing_docs)]
+    /// Another content stands under their inputs' keys in this Region.
     pub changed: Vec<Item>,
-    #[allow(missing_docs)]
+    /// Their attempts are used up; their owners are being told.
     pub given_up: Vec<Item>,
-    #[allow(missing_docs)]
+    /// Not even their owners could be told.
     pub stuck: Vec<Item>,
-    #[allow(missing_docs)]
+    /// A service failed while they were dealt with; each says what.
     pub failed: Vec<Item>,
     /// Key of the object that names every batch; absent when there was nothing to report.
     pub report: Option<String>,

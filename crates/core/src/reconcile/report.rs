@@ -1,11 +1,12 @@
 //! Reports: what a pass did, and what all passes of one failover did, as objects beside the data.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Item, Pass, pass_key};
+use super::{Item, NAMED, Pass, pass_key};
 use crate::ports::{ReadObjects, ServiceError, WriteObjects};
 use crate::work::{self, WorkError};
 
@@ -81,6 +82,21 @@ pub struct FailoverReport {
     pub failed: Vec<Item>,
 }
 
+impl FailoverReport {
+    /// The same with at most [`NAMED`] batches in each list, and five times as many that were taken over, as an answer carries
+    /// it; the object names all.
+    #[must_use]
+    pub fn shortened(mut self) -> Self {
+        self.taken_over.truncate(5 * NAMED);
+        for list in
+            [&mut self.missing, &mut self.changed, &mut self.waiting, &mut self.stuck, &mut self.failed]
+        {
+            list.truncate(NAMED / 2);
+        }
+        self
+    }
+}
+
 /// Key of a failover's report.
 #[must_use]
 pub fn report_key(run: &RunId) -> String {
@@ -91,8 +107,9 @@ pub fn report_key(run: &RunId) -> String {
 #[must_use]
 pub fn merged(report: Option<FailoverReport>, run: &RunId, pass: &Pass) -> FailoverReport {
     let mut taken_over = report.as_ref().map(|report| report.taken_over.clone()).unwrap_or_default();
+    let mut known: HashSet<_> = taken_over.iter().map(|item| (item.batch_id.clone(), item.attempt)).collect();
     for item in pass.taken_over.iter().chain(&pass.started).chain(&pass.given_up) {
-        if !taken_over.iter().any(|known| known.batch_id == item.batch_id && known.attempt == item.attempt) {
+        if known.insert((item.batch_id.clone(), item.attempt)) {
             taken_over.push(item.clone());
         }
     }

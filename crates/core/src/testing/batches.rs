@@ -67,7 +67,11 @@ impl Batches for MemoryBatches {
 
     async fn mark_running(&self, owner: &Owner, execution_arn: &str, now: &str) -> Result<bool, ServiceError> {
         self.faults.call("dynamodb:UpdateItem")?;
-        Ok(self.change(owner, |record| ownership::running(record, owner, execution_arn, now)))
+        let marked = self.change(owner, |record| ownership::running(record, owner, execution_arn, now));
+        if !marked {
+            self.change(owner, |record| ownership::execution_noted(record, owner, execution_arn));
+        }
+        Ok(marked)
     }
 
     async fn fence(&self, owner: &Owner, now: &str) -> Result<bool, ServiceError> {

@@ -133,7 +133,7 @@ impl Row {
 
     /// What the Region `here` does about it.
     pub fn next(&self, here: Region, execution: Option<ExecutionState>, max_attempts: u8, grace_over: bool) -> Next {
-        let limits = Limits { max_attempts: max_attempts.into(), grace: GRACE };
+        let limits = Limits { max_attempts: max_attempts.into(), grace: GRACE, pause: Duration::ZERO };
         let written = START + Duration::from_secs(self.updated.into());
         let now = if grace_over { written + GRACE } else { written };
         ownership::next(&self.record(), here.name(), execution, &limits, now)

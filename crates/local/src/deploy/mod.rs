@@ -147,6 +147,8 @@ impl Deployment<'_> {
             ("Recipient", self.options.recipient.clone()),
             ("MailLeaseSeconds", self.options.mail_lease_seconds.to_string()),
             ("TakeoverGraceSeconds", self.options.takeover_grace_seconds.to_string()),
+            // A drill wants to see the attempts, not the pauses between them.
+            ("AttemptPauseSeconds", String::from("0")),
             ("ArcEndpoints", arc::parameter(&arc::endpoints(self.options))),
             ("ArcControls", arc::parameter(&arc::controls(self.options))),
         ];
