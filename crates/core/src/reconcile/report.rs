@@ -88,9 +88,7 @@ impl FailoverReport {
     #[must_use]
     pub fn shortened(mut self) -> Self {
         self.taken_over.truncate(5 * NAMED);
-        for list in
-            [&mut self.missing, &mut self.changed, &mut self.waiting, &mut self.stuck, &mut self.failed]
-        {
+        for list in [&mut self.missing, &mut self.changed, &mut self.waiting, &mut self.stuck, &mut self.failed] {
             list.truncate(NAMED / 2);
         }
         self
