@@ -106,7 +106,8 @@ main_story() {
 await() {
     local wanted=$1 deadline=$((SECONDS + 180))
     shift
-    until "$@" 2>/dev/null | grep -q -- "$wanted"; do
+    # Not grep -q: it ends at the first match, and what is still being printed would count as failed.
+    until "$@" 2>/dev/null | grep -- "$wanted" > /dev/null; do
         [ "$SECONDS" -lt "$deadline" ] || { echo "demo.sh: waited in vain for $wanted from: $*" >&2; return 1; }
         sleep 0.3
     done
@@ -147,7 +148,7 @@ failover_story() {
     say '9. Three files were delivered by us-west-2; the fourth is missing, and known by name'
     for batch in "${batches[@]}"; do
         await '"status":"DELIVERED"' "$tandem" status "$batch" --json
-        "$tandem" status "$batch" --json | grep -q '"owner_region":"us-west-2"'
+        "$tandem" status "$batch" --json | grep '"owner_region":"us-west-2"' > /dev/null
     done
     "$tandem" status
 
