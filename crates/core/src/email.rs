@@ -55,12 +55,7 @@ pub fn delivered(batch: &BatchInput, merge: &MergeOutput, links: &Links) -> Emai
 /// The e-mail of a batch whose file is at fault.
 #[must_use]
 pub fn failed(batch: &BatchInput, reason: &str) -> Email {
-    let mail = Failed {
-        file_name: file_name(&batch.key),
-        key: printable(&batch.key),
-        batch_id: batch.batch_id.to_string(),
-        reason: printable(reason),
-    };
+    let mail = Failed::of(batch, reason);
     Email {
         subject: format!("Failed: {}", mail.file_name),
         text: rendered(&FailedText { mail: &mail }),
@@ -71,12 +66,7 @@ pub fn failed(batch: &BatchInput, reason: &str) -> Email {
 /// The e-mail of a batch whose attempts are used up, through no fault of its file.
 #[must_use]
 pub fn given_up(batch: &BatchInput, reason: &str) -> Email {
-    let mail = Failed {
-        file_name: file_name(&batch.key),
-        key: printable(&batch.key),
-        batch_id: batch.batch_id.to_string(),
-        reason: printable(reason),
-    };
+    let mail = Failed::of(batch, reason);
     Email {
         subject: format!("Not processed: {}", mail.file_name),
         text: rendered(&GivenUpText { mail: &mail }),
@@ -143,6 +133,17 @@ struct Failed {
     key: String,
     batch_id: String,
     reason: String,
+}
+
+impl Failed {
+    fn of(batch: &BatchInput, reason: &str) -> Self {
+        Self {
+            file_name: file_name(&batch.key),
+            key: printable(&batch.key),
+            batch_id: batch.batch_id.to_string(),
+            reason: printable(reason),
+        }
+    }
 }
 
 #[derive(Template)]
