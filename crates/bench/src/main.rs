@@ -1,0 +1,3 @@
+//! Measures Tandem beside what its users would pick instead, and draws what it measured.
+
+fn main() {}
