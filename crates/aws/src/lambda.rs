@@ -1,5 +1,7 @@
 //! What every function does around its work: decode the task, open a span, measure, name the error.
 
+mod deadline;
+
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -16,6 +18,8 @@ use tracing::{Instrument, Span, error, info};
 
 use crate::config::{ConfigError, region};
 use crate::telemetry::Metrics;
+
+pub use deadline::Deadline;
 
 /// A function's work, apart from how it is called.
 pub trait Function {
@@ -37,6 +41,16 @@ pub trait Function {
         task: Self::Task,
         metrics: &mut Metrics,
     ) -> impl Future<Output = Result<Self::Answer, Self::Error>>;
+
+    /// Does the work, told when the invocation ends: for work that leaves something to put in order before that.
+    fn handle_until(
+        &self,
+        task: Self::Task,
+        _deadline: Deadline,
+        metrics: &mut Metrics,
+    ) -> impl Future<Output = Result<Self::Answer, Self::Error>> {
+        self.handle(task, metrics)
+    }
 }
 
 /// Serves a function until Lambda ends the process.
@@ -46,13 +60,21 @@ pub trait Function {
 pub async fn run<F: Function>(function: F) -> Result<(), lambda_runtime::Error> {
     let region = region()?;
     let (function, region) = (&function, region.as_str());
-    let serve = move |event: LambdaEvent<Value>| invoked(function, region, event.payload);
+    let serve = move |event: LambdaEvent<Value>| {
+        let deadline = Deadline::at(event.context.deadline());
+        invoked(function, region, event.payload, deadline)
+    };
     lambda_runtime::run(service_fn(serve)).await
 }
 
 /// One invocation with its type erased: an SDK's futures nest deeper than the compiler lays out at once.
-fn invoked<'a, F: Function>(function: &'a F, region: &'a str, event: Value) -> Pin<Box<Invocation<'a, F::Answer>>> {
-    Box::pin(invoke(function, region, event))
+fn invoked<'a, F: Function>(
+    function: &'a F,
+    region: &'a str,
+    event: Value,
+    deadline: Deadline,
+) -> Pin<Box<Invocation<'a, F::Answer>>> {
+    Box::pin(invoke_until(function, region, event, deadline))
 }
 
 type Invocation<'a, A> = dyn Future<Output = Result<A, Diagnostic>> + 'a;
@@ -62,6 +84,19 @@ type Invocation<'a, A> = dyn Future<Output = Result<A, Diagnostic>> + 'a;
 /// # Errors
 /// A [`Diagnostic`] whose type is one of [`ErrorType`]'s names.
 pub async fn invoke<F: Function>(function: &F, region: &str, event: Value) -> Result<F::Answer, Diagnostic> {
+    invoke_until(function, region, event, Deadline::NONE).await
+}
+
+/// The same, with an end.
+///
+/// # Errors
+/// As [`invoke`].
+pub async fn invoke_until<F: Function>(
+    function: &F,
+    region: &str,
+    event: Value,
+    deadline: Deadline,
+) -> Result<F::Answer, Diagnostic> {
     let mut metrics = Metrics::begin(F::NAME, region);
     let span = tracing::info_span!(
         "work",
@@ -75,7 +110,7 @@ pub async fn invoke<F: Function>(function: &F, region: &str, event: Value) -> Re
         let task = serde_json::from_value(event).map_err(|error| diagnostic(ErrorType::Internal, &error))?;
         F::describe(&task, &span, &mut metrics);
         // A panic is an error of this invocation: it is logged and measured as any other, and the process goes on.
-        let work = AssertUnwindSafe(function.handle(task, &mut metrics)).catch_unwind().await;
+        let work = AssertUnwindSafe(function.handle_until(task, deadline, &mut metrics)).catch_unwind().await;
         let done = work.map_err(|_| panicked())?;
         done.map_err(|error| diagnostic(error.error_type(), &error))
     }
