@@ -13,6 +13,7 @@ use tandem_core::ports::ServiceError;
 
 use crate::config::{ConfigError, one_of_several, pairs};
 use crate::error::translate;
+use crate::metering::Metered;
 
 const ENDPOINTS: &str = "TANDEM_ARC_ENDPOINTS";
 const CONTROLS: &str = "TANDEM_ARC_CONTROLS";
@@ -52,7 +53,8 @@ impl RoutingControls {
 
 /// A client of one endpoint, which signs for the endpoint's Region.
 fn client(config: &SdkConfig, region: String, url: &str) -> Client {
-    Client::from_conf(Builder::from(&one_of_several(config, region)).endpoint_url(url).build())
+    let builder = Builder::from(&one_of_several(config, region)).endpoint_url(url);
+    Client::from_conf(builder.interceptor(Metered::new()).build())
 }
 
 impl SwitchRegions for RoutingControls {

@@ -10,7 +10,9 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::Value;
@@ -18,6 +20,7 @@ use tandem_core::batch::{BatchId, BatchRecord, BatchStatus, Ending};
 use tandem_core::ports::{Batches, Claim, Cursor, Owner, Page, ServiceError};
 
 use crate::error::translate;
+use crate::metering::{Metered, meter};
 
 /// How often a write is tried that met a write in the other Region.
 const CONFLICT_TRIES: u32 = 6;
@@ -42,7 +45,8 @@ impl StateTable {
     /// The table with this name.
     #[must_use]
     pub fn new(config: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(config), table }
+        let config = aws_sdk_dynamodb::config::Builder::from(config).interceptor(Metered::new()).build();
+        Self { client: Client::from_conf(config), table }
     }
 
     /// Carries out an update of one batch; answers whether its condition held.
@@ -54,6 +58,7 @@ impl StateTable {
                 .client
                 .update_item()
                 .table_name(&self.table)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .key("batch_id", AttributeValue::S(batch_id.to_string()))
                 .update_expression(&change.expression)
                 .condition_expression(&change.condition)
@@ -62,8 +67,14 @@ impl StateTable {
                 .send()
                 .await;
             match sent {
-                Ok(_) => return Ok(true),
-                Err(error) if condition_failed(&error) => return Ok(false),
+                Ok(output) => {
+                    wrote(output.consumed_capacity());
+                    return Ok(true);
+                }
+                Err(error) if condition_failed(&error) => {
+                    wrote(None);
+                    return Ok(false);
+                }
                 Err(error) if conflicted(&error) && tries < CONFLICT_TRIES => pause(tries).await,
                 Err(error) => return Err(translate("dynamodb:UpdateItem", &self.table, error)),
             }
@@ -81,6 +92,17 @@ fn to_cursor(key: &Item) -> Result<Cursor, ServiceError> {
             message: String::from("the index's last key holds no batch"),
         },
     )
+}
+
+/// Meters a write. One that was refused for its condition is billed like one that was carried out, and the answer does not
+/// say by how much: a record takes one unit.
+fn wrote(consumed: Option<&ConsumedCapacity>) {
+    meter().wrote(consumed.and_then(ConsumedCapacity::capacity_units), 1.0);
+}
+
+/// Meters a consistent read, of one unit if the answer does not say.
+fn read(consumed: Option<&ConsumedCapacity>) {
+    meter().read(consumed.and_then(ConsumedCapacity::capacity_units), 1.0);
 }
 
 /// Waits a little longer after each try; the other Region's write is over in milliseconds.
@@ -108,13 +130,17 @@ impl Batches for StateTable {
                 .client
                 .put_item()
                 .table_name(&self.table)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .set_item(Some(to_item(record)?))
                 .condition_expression("attribute_not_exists(batch_id)")
                 .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
                 .send()
                 .await;
             match sent {
-                Ok(_) => return Ok(Claim::Claimed),
+                Ok(output) => {
+                    wrote(output.consumed_capacity());
+                    return Ok(Claim::Claimed);
+                }
                 Err(error) if conflicted(&error) && tries < CONFLICT_TRIES => pause(tries).await,
                 Err(error) => return self.existing(record, error).await,
             }
@@ -126,11 +152,13 @@ impl Batches for StateTable {
             .client
             .get_item()
             .table_name(&self.table)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .key("batch_id", AttributeValue::S(batch_id.to_string()))
             .consistent_read(true)
             .send()
             .await
             .map_err(|error| translate("dynamodb:GetItem", &self.table, error))?;
+        read(output.consumed_capacity());
         output.item.map(|item| from_item(&item)).transpose()
     }
 
@@ -202,6 +230,7 @@ impl Batches for StateTable {
                 .client
                 .put_item()
                 .table_name(&self.table)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .set_item(Some(to_item(next)?))
                 .condition_expression("#attempt = :attempt AND #status = :status AND #updated = :updated")
                 .expression_attribute_names("#attempt", "attempt")
@@ -213,7 +242,10 @@ impl Batches for StateTable {
                 .send()
                 .await;
             match sent {
-                Ok(_) => return Ok(true),
+                Ok(output) => {
+                    wrote(output.consumed_capacity());
+                    return Ok(true);
+                }
                 Err(error) if conflicted(&error) && tries < CONFLICT_TRIES => pause(tries).await,
                 Err(error) => return self.taken_over_or(next, error).await,
             }
@@ -232,6 +264,7 @@ impl Batches for StateTable {
             .client
             .query()
             .table_name(&self.table)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .index_name(UNFINISHED)
             .key_condition_expression("unfinished_in = :region")
             .expression_attribute_values(":region", text(region))
@@ -240,6 +273,7 @@ impl Batches for StateTable {
             .send()
             .await
             .map_err(|error| translate("dynamodb:Query", &self.table, error))?;
+        read(output.consumed_capacity());
         let records = output.items().iter().map(from_item).collect::<Result<Vec<_>, _>>()?;
         let next = output.last_evaluated_key().map(to_cursor).transpose()?;
         Ok(Page { records, next })
@@ -256,6 +290,7 @@ impl StateTable {
     ) -> Result<bool, ServiceError> {
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(_)) => {
+                wrote(None);
                 Ok(self.get(&next.batch_id).await?.is_some_and(|record| record == *next))
             }
             _ => Err(translate("dynamodb:PutItem", &self.table, error)),
@@ -269,7 +304,10 @@ impl StateTable {
         error: SdkError<PutItemError, HttpResponse>,
     ) -> Result<Claim, ServiceError> {
         let met = match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => failed.item.clone(),
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                wrote(None);
+                failed.item.clone()
+            }
             _ => return Err(translate("dynamodb:PutItem", &self.table, error)),
         };
         let existing = match met {

@@ -17,6 +17,7 @@ use tandem_core::validate::ChunkOutcome;
 use tracing::{Instrument, Span, error, info};
 
 use crate::config::{ConfigError, region};
+use crate::metering::meter;
 use crate::telemetry::Metrics;
 
 pub use deadline::Deadline;
@@ -98,6 +99,8 @@ pub async fn invoke_until<F: Function>(
     deadline: Deadline,
 ) -> Result<F::Answer, Diagnostic> {
     let mut metrics = Metrics::begin(F::NAME, region);
+    // What came after the invocation before, or before the first, belongs to none.
+    drop(meter().take());
     let span = tracing::info_span!(
         "work",
         function = F::NAME,
@@ -120,11 +123,11 @@ pub async fn invoke_until<F: Function>(
     match &worked {
         Ok(_) => {
             info!("done");
-            metrics.emit("ok");
+            metrics.emit("ok", &meter().take());
         }
         Err(failed) => {
             error!(error_type = failed.error_type, "{}", failed.error_message);
-            metrics.emit(&failed.error_type);
+            metrics.emit(&failed.error_type, &meter().take());
         }
     }
     worked

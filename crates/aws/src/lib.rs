@@ -23,6 +23,7 @@ pub mod invoke;
 pub mod lambda;
 #[cfg(feature = "ses")]
 pub mod mail;
+pub mod metering;
 #[cfg(feature = "s3")]
 pub mod mrap;
 #[cfg(feature = "s3control")]

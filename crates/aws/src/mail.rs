@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 
 use crate::config::{ConfigError, required};
 use crate::error::translate;
+use crate::metering::Metered;
 
 /// Sends from one identity to one recipient.
 #[derive(Debug, Clone)]
@@ -33,6 +34,7 @@ impl SesMail {
         // An e-mail is sent once: a call whose answer got lost may have been carried out, so the SDK must not repeat it.
         let once = aws_sdk_sesv2::config::Builder::from(config)
             .retry_config(aws_config::retry::RetryConfig::disabled())
+            .interceptor(Metered::new())
             .build();
         Ok(Self {
             client: Client::from_conf(once),

@@ -13,6 +13,7 @@ use tandem_core::ports::ServiceError;
 use crate::access_point::{Edge, MrapArn};
 use crate::config::one_of_several;
 use crate::error::translate;
+use crate::metering::Metered;
 
 /// The Regions in which routes can be read and set.
 pub const ROUTE_REGIONS: [&str; 5] = ["us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1"];
@@ -48,7 +49,7 @@ impl MrapRoutes {
 
 /// A client of one Region. Any endpoint override is left out: the SDK would put the account in front of its host.
 fn client(config: &SdkConfig, region: &'static str, edge: Option<&Edge>) -> Client {
-    let mut builder = Builder::from(&one_of_several(config, region.to_owned()));
+    let mut builder = Builder::from(&one_of_several(config, region.to_owned())).interceptor(Metered::new());
     builder.set_endpoint_url(None);
     if let Some(edge) = edge {
         builder.push_interceptor(SharedInterceptor::new(edge.clone()));

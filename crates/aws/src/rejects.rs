@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
 use futures::{StreamExt, TryStreamExt, stream};
 use tandem_core::batch::BatchId;
 use tandem_core::ports::{RejectedRow, ServiceError, StoreRejects};
 
 use crate::error::translate;
+use crate::metering::{Metered, meter};
 use crate::reference::backoff;
 
 /// Most items in one BatchWriteItem.
@@ -36,7 +37,8 @@ impl RejectsTable {
     /// The table with this name.
     #[must_use]
     pub fn new(config: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(config), table }
+        let config = aws_sdk_dynamodb::config::Builder::from(config).interceptor(Metered::new()).build();
+        Self { client: Client::from_conf(config), table }
     }
 
     /// Writes up to 25 items, sending again what the service left unprocessed.
@@ -47,9 +49,12 @@ impl RejectsTable {
                 .client
                 .batch_write_item()
                 .request_items(&self.table, requests)
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send()
                 .await
                 .map_err(|error| translate("dynamodb:BatchWriteItem", &self.table, error))?;
+            let written = output.consumed_capacity().iter().filter_map(|table| table.capacity_units()).sum();
+            meter().wrote(Some(written), 0.0);
             requests = output.unprocessed_items.and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
             if requests.is_empty() {
                 return Ok(());

@@ -2,12 +2,15 @@
 //!
 //! Neither ever holds a row's content or a link.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::optional;
+use crate::metering::{Used, peak_memory_bytes};
 
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "Tandem";
@@ -115,10 +118,27 @@ impl Metrics {
         self.values.iter().find(|(known, ..)| *known == name).map(|(.., value)| *value)
     }
 
-    /// Ends the unit of work and prints its metrics as one line.
-    pub fn emit(mut self, outcome: &str) {
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.seconds("Seconds", seconds);
+    /// Says what the unit of work used and what it is billed by. Properties, not metrics: they are for one invocation's cost.
+    fn used(&mut self, used: &Used, took: Duration) {
+        // The lookups' units come from what the domain reports, as a metric; a function notes them nowhere else.
+        let lookups = self.value("ReadUnits").unwrap_or_default();
+        self.property("calls", json!(used.calls));
+        self.property("read_units", used.read_units + lookups);
+        self.property("write_units", used.write_units);
+        self.property("billed_ms", billed_ms(took));
+        if let Some(megabytes) = optional("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|text| text.parse::<u64>().ok()) {
+            self.property("memory_mb", megabytes);
+        }
+        if let Some(bytes) = peak_memory_bytes() {
+            self.property("peak_memory_bytes", bytes);
+        }
+    }
+
+    /// Ends the unit of work and prints its metrics, and what it used, as one line.
+    pub fn emit(mut self, outcome: &str, used: &Used) {
+        let took = self.started.elapsed();
+        self.seconds("Seconds", took.as_secs_f64());
+        self.used(used, took);
         let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         println!("{}", self.document(outcome, u64::try_from(timestamp).unwrap_or(u64::MAX)));
     }
@@ -148,6 +168,11 @@ impl Metrics {
         );
         Value::Object(document)
     }
+}
+
+/// A duration as Lambda bills it: each millisecond that was begun.
+fn billed_ms(took: Duration) -> u64 {
+    u64::try_from(took.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -186,5 +211,25 @@ mod tests {
         metrics.property("batch_id", "b");
         let dimensions = metrics.document("ok", 0)["_aws"]["CloudWatchMetrics"][0]["Dimensions"].to_string();
         assert!(!dimensions.contains("batch_id"));
+    }
+
+    #[test]
+    fn what_was_used_is_said_beside_the_metrics_and_never_as_one() {
+        let mut metrics = Metrics::begin("enrich", "us-east-1");
+        metrics.count("ReadUnits", 2);
+        let used = Used { calls: [("s3:GetObject".to_owned(), 3)].into(), read_units: 1.0, write_units: 4.0 };
+        metrics.used(&used, Duration::from_micros(1_200));
+        let document = metrics.document("ok", 0);
+        assert_eq!(document["calls"], json!({"s3:GetObject": 3}));
+        assert_eq!((&document["read_units"], &document["write_units"]), (&json!(3.0), &json!(4.0)));
+        assert_eq!(document["billed_ms"], 2);
+        assert!(document["peak_memory_bytes"].as_u64().is_some_and(|bytes| bytes > 0));
+        assert_eq!(document["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn a_millisecond_that_was_begun_is_billed() {
+        let billed = [0, 1, 1_000_000, 1_000_001].map(|nanos| billed_ms(Duration::from_nanos(nanos)));
+        assert_eq!(billed, [0, 1, 1, 2]);
     }
 }

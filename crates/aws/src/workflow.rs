@@ -9,6 +9,7 @@ use tandem_core::payload::ExecutionInput;
 use tandem_core::ports::{ServiceError, Workflow};
 
 use crate::error::translate;
+use crate::metering::Metered;
 
 /// One state machine.
 #[derive(Debug, Clone)]
@@ -21,7 +22,8 @@ impl StateMachine {
     /// The state machine with this ARN.
     #[must_use]
     pub fn new(config: &SdkConfig, arn: String) -> Self {
-        Self { client: Client::new(config), arn }
+        let config = aws_sdk_sfn::config::Builder::from(config).interceptor(Metered::new()).build();
+        Self { client: Client::from_conf(config), arn }
     }
 
     /// ARN of the execution with this name.
