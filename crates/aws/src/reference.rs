@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use tandem_core::ports::{LookupRecords, ReferenceRecord, ServiceError};
+use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity};
+use tandem_core::ports::{LookupAnswer, LookupRecords, LookupRequest, Records, ServiceError};
 
 use crate::error::translate;
+use crate::metering::Metered;
 
-/// How often keys that the service left unprocessed are asked for again.
-const TRIES: u32 = 8;
+const OPERATION: &str = "dynamodb:BatchGetItem";
 
 /// Separates the reference table's name from the record's key in the item's id.
 const SEPARATOR: char = '/';
@@ -33,54 +34,70 @@ impl ReferenceTable {
     /// The table with this name.
     #[must_use]
     pub fn new(config: &SdkConfig, table: String) -> Self {
-        Self { client: Client::new(config), table }
+        let config = aws_sdk_dynamodb::config::Builder::from(config).interceptor(Metered::new()).build();
+        Self { client: Client::from_conf(config), table }
     }
 
-    /// One request: what was found, and the keys that were left unprocessed.
-    async fn request(&self, keys: KeysAndAttributes) -> Result<(Vec<Item>, Option<KeysAndAttributes>), ServiceError> {
-        let mut output = self
-            .client
+    /// One request: what was found, and what else the service says.
+    async fn request(&self, keys: KeysAndAttributes) -> Result<BatchGetItemOutput, ServiceError> {
+        self.client
             .batch_get_item()
             .request_items(&self.table, keys)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
-            .map_err(|error| translate("dynamodb:BatchGetItem", &self.table, error))?;
-        let found = output.responses.take().and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
-        let left = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
-        Ok((found, left.filter(|left| !left.keys().is_empty())))
+            .map_err(|error| translate(OPERATION, &self.table, error))
     }
 }
 
 type Item = HashMap<String, AttributeValue>;
 
 impl LookupRecords for ReferenceTable {
-    async fn lookup(&self, table: &str, keys: &[String]) -> Result<Vec<(String, ReferenceRecord)>, ServiceError> {
-        let mut records = Vec::with_capacity(keys.len());
-        let mut wanted = if keys.is_empty() { None } else { Some(all_keys(table, keys)?) };
-        let mut tries = 0;
-        while let Some(request) = wanted {
-            if tries == TRIES {
-                let source = format!("{} keys stayed unprocessed after {TRIES} tries", request.keys().len()).into();
-                return Err(ServiceError::Throttled { operation: "dynamodb:BatchGetItem", source });
+    async fn lookup(&self, request: &LookupRequest<'_>) -> Result<LookupAnswer, ServiceError> {
+        let mut output = self.request(all_keys(request)?).await?;
+        let index: HashMap<&str, usize> = request.keys.iter().enumerate().map(|(index, &key)| (key, index)).collect();
+        let index_of = |item: &Item| index.get(key_of(request.table, item)?).copied();
+        let found = output.responses.take().and_then(|mut tables| tables.remove(&self.table)).unwrap_or_default();
+        let mut records = Records::new(request.fields.len());
+        for item in &found {
+            if let Some(index) = index_of(item) {
+                records.push(index, request.fields.iter().map(|field| item.get(field).map_or("", text)));
             }
-            tokio::time::sleep(backoff(tries)).await;
-            tries += 1;
-            let (found, left) = self.request(request).await?;
-            records.extend(found.into_iter().filter_map(|item| into_record(table, item)));
-            wanted = left;
         }
-        Ok(records)
+        let left = output.unprocessed_keys.as_ref().and_then(|tables| tables.get(&self.table));
+        let unprocessed: Vec<usize> =
+            left.map_or(&[][..], KeysAndAttributes::keys).iter().filter_map(index_of).collect();
+        let processed = request.keys.len() - unprocessed.len();
+        Ok(LookupAnswer { records, unprocessed, read_units: read_units(output.consumed_capacity(), processed) })
     }
 }
 
+/// The units that the service says it took, or else what records of at most 4 KiB take, eventually consistent.
+fn read_units(consumed: &[ConsumedCapacity], processed: usize) -> f64 {
+    let told: Vec<f64> = consumed.iter().filter_map(ConsumedCapacity::capacity_units).collect();
+    if told.is_empty() { 0.5 * processed as f64 } else { told.iter().sum() }
+}
+
 /// The request for all keys.
-fn all_keys(table: &str, keys: &[String]) -> Result<KeysAndAttributes, ServiceError> {
-    let keys =
-        keys.iter().map(|key| Item::from([(String::from("id"), AttributeValue::S(item_id(table, key)))])).collect();
+fn all_keys(request: &LookupRequest<'_>) -> Result<KeysAndAttributes, ServiceError> {
+    let id = |key: &&str| Item::from([(String::from("id"), AttributeValue::S(item_id(request.table, key)))]);
     KeysAndAttributes::builder()
-        .set_keys(Some(keys))
+        .set_keys(Some(request.keys.iter().map(id).collect()))
         .build()
-        .map_err(|error| ServiceError::Refused { operation: "dynamodb:BatchGetItem", message: error.to_string() })
+        .map_err(|error| ServiceError::Refused { operation: OPERATION, message: error.to_string() })
+}
+
+/// The key of an item, behind the table's name in its id.
+fn key_of<'i>(table: &str, item: &'i Item) -> Option<&'i str> {
+    item.get("id")?.as_s().ok()?.strip_prefix(table)?.strip_prefix(SEPARATOR)
+}
+
+/// The text of an attribute; other kinds than text and numbers have none.
+fn text(value: &AttributeValue) -> &str {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text,
+        _ => "",
+    }
 }
 
 /// How long to wait before a try: none before the first, then doubling, spread so that callers do not come back together.
@@ -94,22 +111,4 @@ pub(crate) fn backoff(tries: u32) -> Duration {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| u64::from(since.subsec_nanos()));
     Duration::from_millis(ceiling / 2 + nanos % (ceiling / 2))
-}
-
-/// The key and the fields of an item.
-fn into_record(table: &str, item: Item) -> Option<(String, ReferenceRecord)> {
-    let mut key = None;
-    let mut record = ReferenceRecord::new();
-    for (name, value) in item {
-        match value {
-            AttributeValue::S(id) if name == "id" => {
-                key = Some(id.strip_prefix(table)?.strip_prefix(SEPARATOR)?.to_owned());
-            }
-            AttributeValue::S(text) | AttributeValue::N(text) => {
-                record.insert(name, text);
-            }
-            _ => {}
-        }
-    }
-    key.map(|key| (key, record))
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::csv::Writer;
 use crate::dataset::Dataset;
 use crate::payload::ChunkTask;
-use crate::ports::{InspectObjects, LookupRecords, ReadObjects, WriteObjects};
+use crate::ports::{InspectObjects, LookupRecords, Pause, ReadObjects, WriteObjects};
 use crate::validate::{ChunkOutcome, ChunkReport, rejects_writer};
 use crate::work::{self, ChunkFile, Part, Summary, WorkError, resume};
 use join::{Join, Joined};
@@ -22,10 +22,11 @@ use references::References;
 ///
 /// # Errors
 /// [`WorkError`] when a service fails, or the work files do not hold what the manifest says.
-pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects, L: LookupRecords>(
+pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects, L: LookupRecords, P: Pause>(
     reader: &R,
     writer: &W,
     lookup: &L,
+    pause: &P,
     dataset: &Dataset,
     task: &ChunkTask,
 ) -> Result<ChunkOutcome, WorkError> {
@@ -39,7 +40,7 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects, L: LookupReco
     let bytes_in = (valid.len() + invalid.len()) as u64;
     let join = Join { dataset, layout: &task.split.layout, valid };
     let keys = join.keys().map_err(|problem| WorkError::inconsistent(&ChunkFile::Valid.of(task), problem))?;
-    let references = References::look_up(lookup, &dataset.lookup, keys).await?;
+    let references = References::look_up(lookup, pause, &dataset.lookup, keys).await?;
     let joined = join
         .with(&references, &invalid, task.chunk.chunk == 0)
         .map_err(|problem| WorkError::inconsistent(&ChunkFile::Valid.of(task), problem))?;

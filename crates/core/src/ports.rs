@@ -3,13 +3,22 @@
 //! A function's ports read like its IAM policy. Each method says whether it may be repeated and what is retryable; adapters
 //! retry what the SDK retries and otherwise report, the domain decides.
 
+mod batches;
+mod lookup;
+mod objects;
+
 use std::future::Future;
-use std::pin::Pin;
 
-use bytes::Bytes;
-use futures::Stream;
+pub use batches::{Batches, Claim, Cursor, Owner, Page};
+pub use lookup::{
+    LOOKUP_KEYS, LookupAnswer, LookupRecords, LookupRequest, Pause, RECORD_ID_BYTES, Records, ReferenceRecord,
+};
+pub use objects::{
+    AssembleObjects, ByteRange, ByteStream, InspectObjects, ObjectBody, ObjectInfo, ObjectRef, ReadObjects,
+    StoredObject, TagObjects, Upload, WriteObjects,
+};
 
-use crate::batch::{Attempt, BatchId, BatchRecord, Ending};
+use crate::batch::BatchId;
 use crate::error::{Classified, ErrorType};
 use crate::ownership::ExecutionState;
 use crate::payload::ExecutionInput;
@@ -81,215 +90,6 @@ impl Classified for ServiceError {
         }
     }
 }
-
-/// Bytes of an object as they arrive.
-pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, ServiceError>> + Send>>;
-
-/// An object to read, named so that no other can be read in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectRef {
-    /// Bucket name.
-    pub bucket: String,
-    /// Key, not encoded.
-    pub key: String,
-    /// Read only if the object still has this ETag (without quotes).
-    pub etag: Option<String>,
-    /// Read this version.
-    pub version_id: Option<String>,
-}
-
-/// Bytes `[start, end)` of an object; never empty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ByteRange {
-    start: u64,
-    end: u64,
-}
-
-impl ByteRange {
-    /// A range, or `None` where it would be empty.
-    #[must_use]
-    pub const fn new(start: u64, end: u64) -> Option<Self> {
-        if start < end { Some(Self { start, end }) } else { None }
-    }
-
-    /// First byte.
-    #[must_use]
-    pub const fn start(self) -> u64 {
-        self.start
-    }
-
-    /// One past the last byte.
-    #[must_use]
-    pub const fn end(self) -> u64 {
-        self.end
-    }
-}
-
-/// An object being read.
-pub struct ObjectBody {
-    /// The bytes; an error ends the stream.
-    pub stream: ByteStream,
-    /// ETag without quotes.
-    pub etag: String,
-    /// Version, where the bucket is versioned.
-    pub version_id: Option<String>,
-}
-
-/// An object that was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredObject {
-    /// ETag without quotes.
-    pub etag: String,
-    /// Version, where the bucket is versioned.
-    pub version_id: Option<String>,
-}
-
-/// Reads objects. Every call may be repeated.
-pub trait ReadObjects: Send + Sync {
-    /// The object, or a range of it, as a stream.
-    ///
-    /// # Errors
-    /// [`ServiceError::NotFound`] when key or version do not exist; [`ServiceError::Changed`] when the ETag is another.
-    fn read(
-        &self,
-        object: &ObjectRef,
-        range: Option<ByteRange>,
-    ) -> impl Future<Output = Result<ObjectBody, ServiceError>> + Send;
-}
-
-/// What is known of an object without reading it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectInfo {
-    /// ETag without quotes.
-    pub etag: String,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Version, where the bucket is versioned.
-    pub version_id: Option<String>,
-}
-
-/// Looks at objects without reading them. Strongly consistent within a Region; every call may be repeated.
-pub trait InspectObjects: Send + Sync {
-    /// The object, or `None` where there is no such key or version, or the object was deleted. The ETag of `object` is not
-    /// looked at: the answer names the one that is there.
-    ///
-    /// # Errors
-    /// [`ServiceError::Denied`] also where the object is missing and the caller may not list the bucket.
-    fn head(&self, object: &ObjectRef) -> impl Future<Output = Result<Option<ObjectInfo>, ServiceError>> + Send;
-}
-
-/// Writes objects. Repeating a call writes another version with the same content.
-pub trait WriteObjects: Send + Sync {
-    /// Writes a whole object.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the service does not accept it.
-    fn write(
-        &self,
-        bucket: &str,
-        key: &str,
-        content_type: &str,
-        body: Bytes,
-    ) -> impl Future<Output = Result<StoredObject, ServiceError>> + Send;
-}
-
-/// An upload in parts that has begun and must be completed or aborted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upload {
-    /// Bucket of the object to be.
-    pub bucket: String,
-    /// Key of the object to be.
-    pub key: String,
-    /// The service's name for the upload.
-    pub upload_id: String,
-}
-
-/// Builds one object from parts, copied inside the service or sent.
-///
-/// Part numbers start at 1. Every part but the last has at least 5 MiB. Sending a part again under its number replaces it.
-pub trait AssembleObjects: Send + Sync {
-    /// Begins an upload.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the service does not accept it.
-    fn begin(
-        &self,
-        bucket: &str,
-        key: &str,
-        content_type: &str,
-    ) -> impl Future<Output = Result<Upload, ServiceError>> + Send;
-
-    /// Sends one part; answers its ETag.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the service does not accept it.
-    fn send_part(
-        &self,
-        upload: &Upload,
-        part: u32,
-        body: Bytes,
-    ) -> impl Future<Output = Result<String, ServiceError>> + Send;
-
-    /// Copies one part from an object or a range of it, inside the service; answers its ETag.
-    ///
-    /// # Errors
-    /// [`ServiceError::NotFound`] or [`ServiceError::Changed`] for the source.
-    fn copy_part(
-        &self,
-        upload: &Upload,
-        part: u32,
-        source: &ObjectRef,
-        range: Option<ByteRange>,
-    ) -> impl Future<Output = Result<String, ServiceError>> + Send;
-
-    /// Makes the object from its parts, given as (number, ETag) in order.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the service does not accept it.
-    fn complete(
-        &self,
-        upload: &Upload,
-        parts: &[(u32, String)],
-    ) -> impl Future<Output = Result<StoredObject, ServiceError>> + Send;
-
-    /// Gives the upload up and frees its parts.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the service does not accept it.
-    fn abort(&self, upload: &Upload) -> impl Future<Output = Result<(), ServiceError>> + Send;
-}
-
-/// Tags an input that is finished, so that a lifecycle rule can archive it. May be repeated.
-pub trait TagObjects: Send + Sync {
-    /// Sets the object's one tag `tandem:status`.
-    ///
-    /// # Errors
-    /// [`ServiceError::NotFound`] when the object or version is gone.
-    fn tag_status(&self, object: &ObjectRef, status: &str) -> impl Future<Output = Result<(), ServiceError>> + Send;
-}
-
-/// One reference record: field name to value.
-pub type ReferenceRecord = std::collections::BTreeMap<String, String>;
-
-/// Reads reference records. Eventually consistent; every call may be repeated.
-pub trait LookupRecords: Send + Sync {
-    /// The records of the given keys, at most 100 and all different, in any order; unknown keys are left out.
-    /// Records that the service did not process at first are asked for again, with bounds.
-    ///
-    /// # Errors
-    /// [`ServiceError::Throttled`] when records stay unprocessed.
-    fn lookup(
-        &self,
-        table: &str,
-        keys: &[String],
-    ) -> impl Future<Output = Result<Vec<(String, ReferenceRecord)>, ServiceError>> + Send;
-}
-
-/// Most bytes that a reference table's name, a slash and a key have together: what DynamoDB takes as a partition key.
-pub const RECORD_ID_BYTES: usize = 2048;
-
-/// Most keys in one [`LookupRecords::lookup`].
-pub const LOOKUP_KEYS: usize = 100;
 
 /// One rejected row, for the table that support reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -375,121 +175,6 @@ pub trait AskActiveRegion: Send + Sync {
     /// # Errors
     /// [`ActiveRegionError`], whose kinds are distinct.
     fn ask(&self) -> impl Future<Output = Result<ActiveRegion, ActiveRegionError>> + Send;
-}
-
-/// Answer to a claim.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
-    /// The record was absent and is now this one.
-    Claimed,
-    /// Somebody was first; this is what the table holds.
-    Exists(Box<BatchRecord>),
-}
-
-/// The state table. Writes are conditional and mutually exclusive across Regions (strongly consistent global table);
-/// a conflict between Regions is retried by the adapter, with bounds.
-pub trait Batches: Send + Sync {
-    /// Puts the record if there is none with its id.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the table does not answer: nothing may be started then.
-    fn claim(&self, record: &BatchRecord) -> impl Future<Output = Result<Claim, ServiceError>> + Send;
-
-    /// Reads a record, strongly consistent.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the table does not answer.
-    fn get(&self, batch_id: &BatchId) -> impl Future<Output = Result<Option<BatchRecord>, ServiceError>> + Send;
-
-    /// CLAIMED → RUNNING with the execution's ARN, if the record is still CLAIMED under this attempt and owner.
-    /// Answers whether it was: the execution may already be further, and only its ARN is noted then.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the table does not answer.
-    fn mark_running(
-        &self,
-        owner: &Owner,
-        execution_arn: &str,
-        now: &str,
-    ) -> impl Future<Output = Result<bool, ServiceError>> + Send;
-
-    /// → DELIVERING, if attempt and owner are still these and the batch has not ended. Answers whether it was; `false`
-    /// means superseded. May be repeated by the same attempt.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the table does not answer: nothing may be delivered then.
-    fn fence(&self, owner: &Owner, now: &str) -> impl Future<Output = Result<bool, ServiceError>> + Send;
-
-    /// Ends the batch, if it is DELIVERING under this attempt and owner. Answers whether it was.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the table does not answer.
-    fn end(&self, owner: &Owner, ending: &Ending, now: &str)
-    -> impl Future<Output = Result<bool, ServiceError>> + Send;
-
-    /// Notes why an attempt was interrupted, if attempt and owner are still these and the batch has not ended; the status
-    /// stays. Answers whether it was.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the table does not answer.
-    fn interrupt(
-        &self,
-        owner: &Owner,
-        failed_state: &str,
-        reason: &str,
-        now: &str,
-    ) -> impl Future<Output = Result<bool, ServiceError>> + Send;
-
-    /// Puts `next` in the place of a record, if that is still as it was read: same attempt, status and time of change.
-    /// Answers whether it was; `false` means that somebody else was quicker.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the table does not answer: nothing may be started then.
-    fn take_over(
-        &self,
-        read: &BatchRecord,
-        next: &BatchRecord,
-    ) -> impl Future<Output = Result<bool, ServiceError>> + Send;
-
-    /// One page of the open batches that a Region owns, the longest unchanged first. Eventually consistent: a record can be
-    /// older than the table's, and a batch that was just claimed can be absent.
-    ///
-    /// # Errors
-    /// [`ServiceError`] when the table does not answer.
-    fn unfinished(
-        &self,
-        region: &str,
-        after: Option<Cursor>,
-    ) -> impl Future<Output = Result<Page, ServiceError>> + Send;
-}
-
-/// Where a listing goes on: the last record that was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    /// Its batch.
-    pub batch_id: BatchId,
-    /// Its time of change.
-    pub updated: String,
-}
-
-/// A page of open batches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// The records.
-    pub records: Vec<BatchRecord>,
-    /// Where the next page begins; `None` after the last.
-    pub next: Option<Cursor>,
-}
-
-/// Who acts: a batch under one attempt in one Region.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
-    /// The batch.
-    pub batch_id: BatchId,
-    /// The attempt.
-    pub attempt: Attempt,
-    /// The Region.
-    pub region: String,
 }
 
 /// Starts executions, and says how they stand.

@@ -4,19 +4,21 @@
 //! the last has a least size, a lookup takes at most 100 different keys. [`Faults`] lets the n-th call of a run fail.
 
 mod batches;
+mod lookup;
 mod objects;
 mod workflow;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use batches::MemoryBatches;
+pub use lookup::{MemoryLookup, MemoryPause};
 pub use objects::MemoryObjects;
 pub use workflow::MemoryWorkflow;
 
 use crate::batch::BatchId;
-use crate::ports::{LOOKUP_KEYS, LookupRecords, ReferenceRecord, RejectedRow, ServiceError, StoreRejects};
+use crate::ports::{RejectedRow, ServiceError, StoreRejects};
 
 /// Counts the calls to all twins that share it, and lets one of them fail.
 #[derive(Debug, Clone, Default)]
@@ -59,51 +61,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn refused(operation: &'static str, message: &str) -> ServiceError {
     ServiceError::Refused { operation, message: message.to_owned() }
-}
-
-/// Reference records in memory.
-#[derive(Debug, Default)]
-pub struct MemoryLookup {
-    records: BTreeMap<String, ReferenceRecord>,
-    faults: Faults,
-    asked: Mutex<Vec<usize>>,
-}
-
-impl MemoryLookup {
-    /// Without records.
-    #[must_use]
-    pub fn new(faults: Faults) -> Self {
-        Self { faults, ..Self::default() }
-    }
-
-    /// Adds a record.
-    pub fn insert(&mut self, table: &str, key: &str, record: ReferenceRecord) {
-        self.records.insert(format!("{table}/{key}"), record);
-    }
-
-    /// Number of keys in each call so far.
-    #[must_use]
-    pub fn asked(&self) -> Vec<usize> {
-        lock(&self.asked).clone()
-    }
-}
-
-impl LookupRecords for MemoryLookup {
-    async fn lookup(&self, table: &str, keys: &[String]) -> Result<Vec<(String, ReferenceRecord)>, ServiceError> {
-        self.faults.call("dynamodb:BatchGetItem")?;
-        let ids: Vec<String> = keys.iter().map(|key| format!("{table}/{key}")).collect();
-        let distinct: HashSet<&String> = ids.iter().collect();
-        if keys.is_empty() || keys.len() > LOOKUP_KEYS || distinct.len() < keys.len() {
-            return Err(refused("dynamodb:BatchGetItem", "1 to 100 keys, all different"));
-        }
-        if ids.iter().any(|id| id.len() > 2048) || keys.iter().any(String::is_empty) {
-            return Err(refused("dynamodb:BatchGetItem", "a key has 1 to 2048 bytes"));
-        }
-        lock(&self.asked).push(keys.len());
-        let record = |key: &String| Some((key.clone(), self.records.get(&format!("{table}/{key}"))?.clone()));
-        // The service answers in no order.
-        Ok(keys.iter().rev().filter_map(record).collect())
-    }
 }
 
 /// Rejected rows in memory.

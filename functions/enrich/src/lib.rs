@@ -8,22 +8,24 @@ use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::Datasets;
 use tandem_core::enrich;
 use tandem_core::payload::{ChunkTask, Done};
-use tandem_core::ports::{InspectObjects, LookupRecords, ReadObjects, WriteObjects};
+use tandem_core::ports::{InspectObjects, LookupRecords, Pause, ReadObjects, WriteObjects};
 use tandem_core::validate::ChunkOutcome;
 use tandem_core::work::WorkError;
 use tracing::{Span, info};
 
 /// The function, with its ports.
-pub struct Enrich<O, R> {
+pub struct Enrich<O, R, P> {
     /// Work files.
     pub objects: O,
     /// The reference table.
     pub reference: R,
+    /// Waits where the reference table asks to slow down.
+    pub pause: P,
     /// What is looked up, and what the output holds.
     pub datasets: Datasets,
 }
 
-impl<O: InspectObjects + ReadObjects + WriteObjects, R: LookupRecords> Function for Enrich<O, R> {
+impl<O: InspectObjects + ReadObjects + WriteObjects, R: LookupRecords, P: Pause> Function for Enrich<O, R, P> {
     const NAME: &'static str = "enrich";
     type Task = ChunkTask;
     type Answer = Done;
@@ -35,7 +37,7 @@ impl<O: InspectObjects + ReadObjects + WriteObjects, R: LookupRecords> Function 
 
     async fn handle(&self, task: ChunkTask, metrics: &mut Metrics) -> Result<Done, WorkError> {
         let dataset = self.datasets.named(&task.batch.dataset)?;
-        let outcome = enrich::run(&self.objects, &self.objects, &self.reference, dataset, &task).await?;
+        let outcome = enrich::run(&self.objects, &self.objects, &self.reference, &self.pause, dataset, &task).await?;
         match outcome {
             ChunkOutcome::Reused => info!("reused"),
             ChunkOutcome::Worked(report) => {

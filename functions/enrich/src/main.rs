@@ -1,6 +1,7 @@
 //! Wires `enrich` to AWS.
 
 use enrich::Enrich;
+use tandem_aws::clock::SystemClock;
 use tandem_aws::objects::S3Objects;
 use tandem_aws::reference::ReferenceTable;
 use tandem_aws::{config, datasets, lambda, telemetry};
@@ -12,6 +13,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::run(Enrich {
         objects: S3Objects::new(&sdk),
         reference: ReferenceTable::new(&sdk, config::required("TANDEM_REFERENCE_TABLE")?),
+        pause: SystemClock,
         datasets: datasets::from_env()?,
     })
     .await

@@ -16,7 +16,7 @@ use serde_json::json;
 use tandem_aws::lambda::Function;
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::{Dataset, Datasets};
-use tandem_core::ports::{LOOKUP_KEYS, LookupRecords, RECORD_ID_BYTES, ReferenceRecord, ServiceError};
+use tandem_core::ports::{LOOKUP_KEYS, LookupRecords, LookupRequest, RECORD_ID_BYTES, ReferenceRecord, ServiceError};
 use tracing::Span;
 
 /// The function, with its ports.
@@ -90,9 +90,9 @@ impl<R: LookupRecords> Lookup<R> {
         if let Some(refused) = wrong_key(dataset, key) {
             return Ok(refused);
         }
-        let found = self.reference.lookup(&dataset.lookup.table, &[key.to_owned()]).await?;
-        Ok(match found.into_iter().next() {
-            Some((key, record)) => Answer(200, json!({"key": key, "record": record})),
+        let mut found = self.records(dataset, &[key]).await?;
+        Ok(match found.remove(key) {
+            Some(record) => Answer(200, json!({"key": key, "record": record})),
             None => Answer::refused(404, format!("there is no record {key:?} for the dataset {:?}", dataset.name)),
         })
     }
@@ -111,11 +111,28 @@ impl<R: LookupRecords> Lookup<R> {
         if let Some(refused) = wanted.iter().find_map(|key| wrong_key(dataset, key)) {
             return Ok(refused);
         }
-        let keys: Vec<String> = wanted.into_iter().collect();
-        metrics.count("KeysAsked", keys.len() as u64);
-        let records: BTreeMap<_, _> = self.reference.lookup(&dataset.lookup.table, &keys).await?.into_iter().collect();
-        let missing = keys.into_iter().filter(|key| !records.contains_key(key)).collect();
+        metrics.count("KeysAsked", wanted.len() as u64);
+        let keys: Vec<&str> = wanted.iter().map(String::as_str).collect();
+        let records = self.records(dataset, &keys).await?;
+        let missing = wanted.into_iter().filter(|key| !records.contains_key(key)).collect();
         Ok(Answer(200, json!(Records { records, missing })))
+    }
+
+    /// The records of keys, with those of the dataset's fields that have a value.
+    async fn records(
+        &self,
+        dataset: &Dataset,
+        keys: &[&str],
+    ) -> Result<BTreeMap<String, ReferenceRecord>, ServiceError> {
+        let fields = &dataset.lookup.fields;
+        let answer = self.reference.lookup(&LookupRequest { table: &dataset.lookup.table, fields, keys }).await?;
+        let mut records = BTreeMap::new();
+        for (key, values) in answer.records.iter() {
+            let named = fields.iter().cloned().zip(values.map(str::to_owned));
+            let record: ReferenceRecord = named.filter(|(_, value)| !value.is_empty()).collect();
+            records.insert(keys.get(key).copied().unwrap_or_default().to_owned(), record);
+        }
+        Ok(records)
     }
 }
 

@@ -11,7 +11,7 @@ use tandem_core::payload::{
     BatchInput, ChunkContext, ChunkRange, ChunkTask, MergeOutput, MergeTask, SplitOutput, SplitTask,
 };
 use tandem_core::split::{self, SplitSettings};
-use tandem_core::testing::{Faults, MemoryLookup, MemoryObjects, MemoryRejects};
+use tandem_core::testing::{Faults, MemoryLookup, MemoryObjects, MemoryPause, MemoryRejects};
 use tandem_core::{enrich, validate};
 
 use super::lookup_of;
@@ -123,7 +123,8 @@ impl<'a> Journey<'a> {
             };
             let task = ChunkTask { batch: self.batch.clone(), split: context, chunk };
             on_any_thread(validate::run(&self.objects, &self.objects, self.dataset, &task)).await.map_err(failure)?;
-            on_any_thread(enrich::run(&self.objects, &self.objects, &self.lookup, self.dataset, &task))
+            let (objects, pause) = (&self.objects, MemoryPause::default());
+            on_any_thread(enrich::run(objects, objects, &self.lookup, &pause, self.dataset, &task))
                 .await
                 .map_err(failure)?;
         }
