@@ -2,12 +2,15 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_sfn::Client;
+use aws_sdk_sfn::types::{HistoryEvent, HistoryEventType};
 use tandem_core::ports::ServiceError;
 
 use crate::error::translate;
 
 /// Events read, newest first, to find the state that was entered last.
 const EVENTS: i32 = 20;
+/// Events of a history read in one call; the service allows no more.
+const PAGE: i32 = 1_000;
 
 /// How far an execution is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +19,15 @@ pub struct Progress {
     pub state: Option<String>,
     /// Chunks done and chunks in all, once the map over them runs.
     pub chunks: Option<(u64, u64)>,
+}
+
+/// What an execution is billed by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Billed {
+    /// Its own state transitions: its start and its end, each state entered, each retry, each child started.
+    pub transitions: u64,
+    /// Express children that its map started.
+    pub children: u64,
 }
 
 /// Executions of one Region.
@@ -46,6 +58,32 @@ impl Executions {
         })
     }
 
+    /// What an execution is billed by so far; nothing where its history is gone, which is 90 days after its end.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when Step Functions does not answer.
+    pub async fn billed(&self, execution_arn: &str) -> Result<Billed, ServiceError> {
+        let mut events = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let call = self.client.get_execution_history().execution_arn(execution_arn).include_execution_data(false);
+            let page = match call.max_results(PAGE).set_next_token(next).send().await {
+                Ok(page) => page,
+                Err(error) if error.as_service_error().is_some_and(|error| error.is_execution_does_not_exist()) => {
+                    return Ok(Billed::default());
+                }
+                Err(error) => return Err(translate("states:GetExecutionHistory", execution_arn, error)),
+            };
+            next = page.next_token;
+            events.extend(page.events);
+            if next.is_none() {
+                break;
+            }
+        }
+        let children = self.chunks(execution_arn).await?.map_or(0, |(_, total)| total);
+        Ok(Billed { transitions: own_transitions(&events) + children, children })
+    }
+
     async fn chunks(&self, execution_arn: &str) -> Result<Option<(u64, u64)>, ServiceError> {
         let runs = self.client.list_map_runs().execution_arn(execution_arn).max_results(1).send().await;
         let runs = runs.map_err(|error| translate("states:ListMapRuns", execution_arn, error))?;
@@ -54,5 +92,76 @@ impl Executions {
         let run = run.map_err(|error| translate("states:DescribeMapRun", execution_arn, error))?;
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
         Ok(run.item_counts().map(|items| (count(items.succeeded()), count(items.total()))))
+    }
+}
+
+/// The transitions that a history shows. A retry is a task that was scheduled again without its state being entered again.
+fn own_transitions(events: &[HistoryEvent]) -> u64 {
+    let count = |is: fn(&HistoryEventType) -> bool| events.iter().filter(|event| is(event.r#type())).count() as u64;
+    let ends = count(|kind| {
+        use HistoryEventType as Type;
+        matches!(
+            kind,
+            Type::ExecutionStarted
+                | Type::ExecutionSucceeded
+                | Type::ExecutionFailed
+                | Type::ExecutionAborted
+                | Type::ExecutionTimedOut
+        )
+    });
+    let entered = count(|kind| kind.as_str().ends_with("StateEntered"));
+    let tasks = count(|kind| *kind == HistoryEventType::TaskStateEntered);
+    let scheduled =
+        count(|kind| matches!(kind, HistoryEventType::TaskScheduled | HistoryEventType::LambdaFunctionScheduled));
+    ends + entered + scheduled.saturating_sub(tasks)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use aws_sdk_sfn::primitives::DateTime;
+
+    use super::*;
+
+    /// What Step Functions records of a batch whose split was retried once, and whose rows were one map run.
+    const RECORDED: &[&str] = &[
+        "ExecutionStarted",
+        "ChoiceStateEntered",
+        "ChoiceStateExited",
+        "TaskStateEntered",
+        "LambdaFunctionScheduled",
+        "LambdaFunctionStarted",
+        "LambdaFunctionFailed",
+        "LambdaFunctionScheduled",
+        "LambdaFunctionStarted",
+        "LambdaFunctionSucceeded",
+        "TaskStateExited",
+        "ChoiceStateEntered",
+        "ChoiceStateExited",
+        "MapStateEntered",
+        "MapRunStarted",
+        "MapRunSucceeded",
+        "MapStateExited",
+        "TaskStateEntered",
+        "LambdaFunctionScheduled",
+        "LambdaFunctionSucceeded",
+        "TaskStateExited",
+        "TaskStateEntered",
+        "LambdaFunctionScheduled",
+        "LambdaFunctionSucceeded",
+        "TaskStateExited",
+        "ExecutionSucceeded",
+    ];
+
+    #[test]
+    fn start_end_states_and_retries_are_transitions() {
+        let event = |(id, name): (usize, &&str)| {
+            let event = HistoryEvent::builder().r#type((*name).into()).id(id as i64).timestamp(DateTime::from_secs(0));
+            event.build().unwrap()
+        };
+        let events: Vec<HistoryEvent> = RECORDED.iter().enumerate().map(event).collect();
+        assert_eq!(own_transitions(&events), 2 + 6 + 1);
+        assert_eq!(own_transitions(&[]), 0);
     }
 }

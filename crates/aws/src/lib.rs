@@ -21,6 +21,8 @@ pub mod executions;
 #[cfg(feature = "lambda")]
 pub mod invoke;
 pub mod lambda;
+#[cfg(feature = "logs")]
+pub mod log_lines;
 #[cfg(feature = "ses")]
 pub mod mail;
 pub mod metering;
