@@ -122,13 +122,28 @@ impl<'a> Splitter<'a> {
 
     fn scan(&mut self, bytes: &[u8]) -> Result<(), SplitError> {
         let mut rest = bytes;
-        while let Some(length) = self.ends.next(rest) {
+        loop {
+            let before = self.ends.clone();
+            let Some(length) = self.ends.next(rest) else { return self.take_open(rest, &before) };
             let (piece, behind) = rest.split_at(length);
             self.take(piece)?;
             self.end_line(true)?;
             rest = behind;
         }
-        self.take(rest)
+    }
+
+    /// Takes bytes of a line that goes on behind them; `before` is the scanner in front of them.
+    ///
+    /// A line that is too long fails as soon as it is, unless a quote is open: then what is wrong is that quote, if it is
+    /// never closed. Which of the two it is does not depend on where buffers are cut.
+    fn take_open(&mut self, piece: &[u8], before: &LineEnds) -> Result<(), SplitError> {
+        let limit = self.settings.max_record as u64;
+        let room = limit.saturating_sub(self.line.length);
+        self.take(piece)?;
+        if self.line.length > limit && before.leaves_quotes(piece, usize::try_from(room).unwrap_or(usize::MAX)) {
+            return Err(SplitError::RecordTooLong { place: self.place(), limit: self.settings.max_record });
+        }
+        Ok(())
     }
 
     /// Takes bytes of the line that is passing by.

@@ -58,8 +58,50 @@ fn ends_in_quotes(bytes: &[u8]) -> bool {
     ends.in_quotes()
 }
 
+/// Where records end, a byte at a time; and whether the last byte is inside quotes.
+fn line_ends(delimiter: u8, bytes: &[u8]) -> (Vec<usize>, bool) {
+    let (mut ends, mut quoted, mut at_start, mut closing) = (Vec::new(), false, true, false);
+    for (at, &byte) in bytes.iter().enumerate() {
+        let quote = byte == b'"' && (quoted || at_start || closing);
+        closing = quote && quoted;
+        quoted = quoted != quote;
+        at_start = !quoted && (byte == b'\n' || byte == delimiter);
+        if at_start && byte == b'\n' {
+            ends.push(at + 1);
+        }
+    }
+    (ends, quoted)
+}
+
+/// Long enough for several of the scanner's blocks, and for whole blocks without oddities among them.
+fn blocks() -> impl Strategy<Value = Vec<u8>> {
+    let tidy = prop_oneof![
+        3 => Just("\"ab\",".to_owned()), 2 => Just("\"a\"\"b,\n\"\"\",".to_owned()), 2 => Just("\"\"\n".to_owned()), 1 => Just("cd,".to_owned()),
+        1 => Just("plain text that is longer\n".to_owned()), 1 => "[a,\n\"]{1,3}",
+    ];
+    let odd =
+        vec(prop_oneof![5 => Just(b'"'), 3 => Just(b','), 2 => Just(b'\n'), 3 => Just(b'a'), 1 => any::<u8>()], 0..90);
+    let piece = prop_oneof![12 => tidy.prop_map(String::into_bytes), 1 => odd];
+    vec(piece, 0..60).prop_map(|pieces| pieces.concat())
+}
+
 proptest! {
     #![proptest_config(config(4_000))]
+
+    #[test]
+    fn line_ends_are_those_of_a_plain_loop(bytes in blocks(), cuts in vec(1..200_usize, 1..6), delimiter in prop_oneof![Just(b','), Just(b'a')]) {
+        let (mut ends, mut found, mut at) = (LineEnds::new(delimiter), Vec::new(), 0);
+        for piece in pieces(&bytes, &cuts) {
+            let mut rest = &piece[..];
+            while let Some(length) = ends.next(rest) {
+                found.push(at + length);
+                at += length;
+                rest = &rest[length..];
+            }
+            at += rest.len();
+        }
+        prop_assert_eq!((found, ends.in_quotes()), line_ends(delimiter, &bytes));
+    }
 
     #[test]
     fn records_and_fields_are_those_of_the_csv_crate(bytes in csv_bytes(), cuts in vec(1..20_usize, 1..6)) {
