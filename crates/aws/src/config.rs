@@ -2,13 +2,16 @@
 
 use std::num::NonZeroU32;
 use std::str::FromStr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::connector_metadata::ConnectorMetadata;
+use aws_smithy_runtime_api::client::http::{HttpClient, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use tandem_core::ownership::Limits;
 use tandem_core::regions::{Regions, RegionsError};
 
@@ -127,7 +130,24 @@ pub fn limits() -> Result<Limits, ConfigError> {
 /// An HTTP client on rustls with ring: builds in seconds and is small, where the default provider needs a C tool chain.
 #[must_use]
 pub fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+    SharedHttpClient::new(LazyClient(OnceLock::new()))
+}
+
+/// Made when the first request leaves. Otherwise each SDK client would, when it is made, read the system's certificates and
+/// put a TLS configuration together: most of a function's start, and for nothing where another client is used.
+#[derive(Debug)]
+struct LazyClient(OnceLock<SharedHttpClient>);
+
+impl HttpClient for LazyClient {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let tls = Provider::Rustls(CryptoMode::Ring);
+        let made = || aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+        self.0.get_or_init(made).http_connector(settings, components)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        Some(ConnectorMetadata::new("hyper", Some("1.x".into())))
+    }
 }
 
 /// What every client is made from: credentials, Region and endpoint from the environment, bounded retries and time-outs.
