@@ -17,6 +17,7 @@ use tandem_core::ports::{
 };
 
 use crate::error::translate;
+use crate::metering::Metered;
 
 /// Tag that says how far an input has come; a lifecycle rule archives what is `delivered`.
 pub const STATUS_TAG: &str = "tandem:status";
@@ -34,7 +35,7 @@ impl S3Objects {
     /// A client made from the shared configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
-        let mut builder = tuned(aws_sdk_s3::config::Builder::from(config));
+        let mut builder = tuned(aws_sdk_s3::config::Builder::from(config)).interceptor(Metered::new());
         if config.endpoint_url().is_some() {
             // An endpoint override names one host for every bucket.
             builder = builder.force_path_style(true);
