@@ -45,6 +45,13 @@ pub struct GenerateArgs {
     /// Percentage of rows that are bad, in all the ways a row can be; exact in every 10,000 rows
     #[arg(long, default_value_t = 1.0, value_name = "PERCENT", value_parser = percent)]
     pub bad: f64,
+    /// No bad row has a wrong number of fields or bytes that are no UTF-8, which most readers of CSV refuse as a file
+    #[arg(long)]
+    pub well_formed: bool,
+    /// Only N different keys, the same for every seed, each once in every N rows; the reference file then holds their records.
+    /// All keys are different unless this is given
+    #[arg(long, value_name = "N")]
+    pub keys: Option<u64>,
     /// Where to write the rows; standard output if not given
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -63,10 +70,18 @@ fn percent(text: &str) -> Result<f64, String> {
 /// When a file cannot be written, the dataset is unknown or has fewer keys than rows are asked for, or `stop` became true.
 pub fn run(args: &GenerateArgs, stop: &AtomicBool) -> anyhow::Result<()> {
     let shape = named(&args.dataset)?;
-    if args.rows > shape.keys {
-        bail!("{} has only {} different keys: ask for no more rows than that", shape.dataset, shape.keys);
+    match args.keys {
+        // One key must be left that nobody knows.
+        Some(keys) if keys == 0 || keys >= shape.keys => {
+            bail!("{} takes --keys from 1 to {}", shape.dataset, shape.keys - 1)
+        }
+        None if args.rows > shape.keys => {
+            bail!("{} has only {} different keys: ask for no more rows, or give --keys", shape.dataset, shape.keys)
+        }
+        _ => {}
     }
-    let rows = Rows::new(shape, args.seed, args.bad);
+    let rows = Rows::new(shape, args.seed, args.bad).with_keys(args.keys);
+    let rows = if args.well_formed { rows.well_formed() } else { rows };
     let reference = args.reference.as_deref();
     match &args.out {
         Some(path) => into_file(path, |out| with_reference(&rows, args.rows, out, reference, stop)),
@@ -112,6 +127,11 @@ fn write(
     shape.reference.iter().for_each(|field| record.push(field));
     row.write(out, shape.delimiter).context("cannot write the rows")?;
     record.write(reference, b',').context("cannot write the reference records")?;
+    for number in 0..rows.shared_keys() {
+        if rows.record_of(number, &mut row, &mut record) {
+            record.write(reference, b',').context("cannot write the reference records")?;
+        }
+    }
     for number in 0..count {
         if number % STRIDE == 0 && stop.load(Ordering::Relaxed) {
             return Err(Interrupted.into());

@@ -10,6 +10,7 @@ mod fetch;
 mod generate;
 mod links;
 mod local;
+mod process;
 mod put;
 mod reconcile;
 mod records;
@@ -112,6 +113,9 @@ Examples:
   tandem generate --rows 1000000 --bad 0 --seed 7 > million.csv
   tandem generate --dataset price-list --rows 500 --bad 5 --out prices.csv")]
     Generate(generate::GenerateArgs),
+    /// Process a file on this machine, without any Region: the functions' own code on local files
+    #[command(after_help = process::HELP)]
+    Process(process::ProcessArgs),
 }
 
 /// Also says what the exit status means, since scripts wait for it here.
@@ -186,6 +190,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Reference(reference::ReferenceCommand::Load(args)) => reference::load(args, which).await,
         Command::Failover(args) => failover::run(args, which).await,
         Command::Generate(args) => generate(args.clone()).await,
+        Command::Process(args) => process::run(args, which).await,
         Command::Status(args) => unless_interrupted(status::run(args, which)).await,
         Command::Emails(args) => unless_interrupted(emails::run(args, which)).await,
         Command::Reconcile(args) => unless_interrupted(reconcile::run(args, which)).await,

@@ -1,7 +1,7 @@
 //! `tandem reference load`: brings reference records into the table that rows are enriched from.
 
 mod checkpoint;
-mod records;
+pub mod records;
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -23,7 +23,7 @@ pub const SHAPE: Shape = Shape {
         Fault::Spoilt(0, Vec::clear),
         Fault::Spoilt(0, |sku| sku.make_ascii_lowercase()),
         Fault::Spoilt(0, |sku| sku.truncate(6)),
-        Fault::Spoilt(NAME, |name| name.extend_from_slice(b" \xfc")),
+        Fault::NotUtf8(NAME, b" \xfc"),
         Fault::Spoilt(NAME, |name| name.resize(150, b'.')),
         Fault::Spoilt(NAME, |name| name.truncate(1)),
         Fault::Spoilt(NET_PRICE, |price| price.iter_mut().filter(|sign| **sign == b'.').for_each(|dot| *dot = b',')),

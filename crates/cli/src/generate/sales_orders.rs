@@ -25,7 +25,7 @@ pub const SHAPE: Shape = Shape {
         Fault::Spoilt(0, |uuid| uuid.truncate(8)),
         Fault::Spoilt(0, |uuid| uuid.push(b'0')),
         Fault::Spoilt(0, |uuid| uuid.iter_mut().take(1).for_each(|digit| *digit = b'X')),
-        Fault::Spoilt(COUNTRY, |country| country.extend_from_slice(b"\xe9\xff")),
+        Fault::NotUtf8(COUNTRY, b"\xe9\xff"),
         Fault::Spoilt(COUNTRY, |country| country.resize(60, b'.')),
         Fault::Spoilt(ITEM_TYPE, |item| item.resize(40, b'.')),
         Fault::Spoilt(3, |channel| channel.extend_from_slice(b" and by telephone")),

@@ -85,6 +85,21 @@ fn exactly_the_rows_meant_to_be_bad_are_rejected() {
 }
 
 #[test]
+fn rows_meant_to_be_well_formed_have_every_field_as_text() {
+    for shape in SHAPES {
+        let rows = Rows::new(shape, 3, 50.0).well_formed();
+        let (mut row, mut record, mut bad) = (Row::default(), Row::default(), 0);
+        for number in 0..10_000 {
+            rows.make(number, &mut row, &mut record);
+            bad += usize::from(rows.fault(number).is_some());
+            assert_eq!(row.fields().len(), shape.columns.len());
+            assert!(row.fields().iter().all(|field| std::str::from_utf8(field).is_ok()));
+        }
+        assert_eq!(bad, 5_000);
+    }
+}
+
+#[test]
 fn the_percentage_of_bad_rows_is_exact_in_every_ten_thousand() {
     for (percent, expected) in [(0.0, 0), (0.01, 1), (1.0, 100), (33.33, 3_333), (100.0, 10_000)] {
         let rows = Rows::new(&sales_orders::SHAPE, 9, percent);
@@ -114,6 +129,26 @@ fn keys_are_unique_and_good_rows_have_a_reference_record() {
 }
 
 #[test]
+fn shared_keys_and_their_records_are_the_same_for_every_seed_and_good_rows_use_no_other() {
+    for shape in SHAPES {
+        let dataset = definition(shape.dataset);
+        let made = |seed| {
+            let rows = Rows::new(shape, seed, 2.5).with_keys(Some(50));
+            let (mut out, mut reference) = (Vec::new(), Vec::new());
+            write(&rows, 10_000, &mut out, &mut reference, &AtomicBool::new(false)).unwrap();
+            (out, reference)
+        };
+        let ((out, reference), (other, same)) = (made(1), made(2));
+        assert_eq!(reference, same);
+        assert_ne!(out, other);
+        let known = keys(&reference);
+        assert!(known.len() <= 50 && known.len() > 30, "{} records", known.len());
+        let bad = lines(&out).filter(|line| judge(&dataset, &known, line).is_some()).count();
+        assert_eq!(bad, 250, "{}: a fault that does not show, or a good row without its record", shape.dataset);
+    }
+}
+
+#[test]
 fn the_committed_sample_is_what_the_generator_makes() {
     let sample = std::fs::read(assets().join("sample/sales-orders.csv")).unwrap();
     let made = files("sales-orders", 1, 10_000, 1.0).0;
@@ -128,6 +163,8 @@ fn a_generation_that_is_stopped_leaves_no_file() {
         seed: 1,
         dataset: "sales-orders".into(),
         bad: 1.0,
+        well_formed: false,
+        keys: None,
         out: Some(path.clone()),
         reference: None,
     };

@@ -44,17 +44,37 @@ impl Records {
         Ok(Self { reader, record: StringRecord::new(), key, fields })
     }
 
+    /// Reads the next record and hands over its key and its fields' values, without an allocation for either; answers whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// When the file cannot be read or the record is wrong, with its line.
+    pub fn next_text(&mut self, take: impl FnOnce(&str, &mut dyn Iterator<Item = &str>)) -> anyhow::Result<bool> {
+        if !self.advance()? {
+            return Ok(false);
+        }
+        let value = |column: usize| self.record.get(column).unwrap_or_default();
+        take(value(self.key), &mut self.fields.iter().map(|(_, column)| value(*column)));
+        Ok(true)
+    }
+
     fn read(&mut self) -> anyhow::Result<Option<ReadRecord>> {
-        if !self.reader.read_record(&mut self.record).map_err(said)? {
+        if !self.advance()? {
             return Ok(None);
         }
         let value = |column: usize| self.record.get(column).unwrap_or_default().to_owned();
-        let key = value(self.key);
-        if key.is_empty() {
+        let fields = self.fields.iter().map(|(name, column)| (name.clone(), value(*column))).collect();
+        Ok(Some(ReadRecord { keyed: (value(self.key), fields), end: self.reader.position().byte() }))
+    }
+
+    fn advance(&mut self) -> anyhow::Result<bool> {
+        if !self.reader.read_record(&mut self.record).map_err(said)? {
+            return Ok(false);
+        }
+        if self.record.get(self.key).is_none_or(str::is_empty) {
             bail!("line {}: the {KEY} is empty", self.record.position().map_or(0, csv::Position::line));
         }
-        let fields = self.fields.iter().map(|(name, column)| (name.clone(), value(*column))).collect();
-        Ok(Some(ReadRecord { keyed: (key, fields), end: self.reader.position().byte() }))
+        Ok(true)
     }
 }
 
