@@ -88,6 +88,11 @@ impl Metrics {
         self.add(name, Unit::Count, things as f64);
     }
 
+    /// Counts what comes in halves, such as read units.
+    pub fn amount(&mut self, name: &'static str, amount: f64) {
+        self.add(name, Unit::Count, amount);
+    }
+
     /// Counts bytes.
     #[expect(clippy::cast_precision_loss, reason = "a metric is a double by its format")]
     pub fn bytes(&mut self, name: &'static str, bytes: u64) {

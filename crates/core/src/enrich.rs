@@ -1,11 +1,18 @@
 //! `enrich`: joins one chunk's valid rows with reference records and writes the chunk's share of the result.
 //!
 //! Distinct keys only are looked up, 100 a call, several calls at once. The rejects of `validate` and those found here are
-//! interleaved in row order. Chunk 0 begins both files with their header lines, so that `merge` copies whole parts. Memory is
-//! bounded by the chunk. The summary is written last: where it is, the chunk is complete.
+//! interleaved in row order. Chunk 0 begins both files with their header lines, so that `merge` copies whole parts. The summary
+//! is written last: where it is, the chunk is complete.
+//!
+//! Memory is bounded by the chunk: its work files, its parts, and for each different key the key, its record's values and some
+//! 80 bytes. With the default settings and the shipped sales orders that is about 25 MiB.
 
 mod join;
+mod keys;
+mod lookups;
 mod references;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -16,7 +23,12 @@ use crate::ports::{InspectObjects, LookupRecords, Pause, ReadObjects, WriteObjec
 use crate::validate::{ChunkOutcome, ChunkReport, rejects_writer};
 use crate::work::{self, ChunkFile, Part, Summary, WorkError, resume};
 use join::{Join, Joined};
+pub use lookups::{Asked, Lookups};
 use references::References;
+
+/// What a chunk's pauses may come to where the reference table throttles: less than the function's own limit of a minute, so
+/// that the error has its name and Step Functions tries again.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Enriches one chunk. May be repeated: the same files and reference records give the same files under the same keys.
 ///
@@ -39,14 +51,15 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects, L: LookupReco
     )?;
     let bytes_in = (valid.len() + invalid.len()) as u64;
     let join = Join { dataset, layout: &task.split.layout, valid };
-    let keys = join.keys().map_err(|problem| WorkError::inconsistent(&ChunkFile::Valid.of(task), problem))?;
-    let references = References::look_up(lookup, pause, &dataset.lookup, keys).await?;
-    let joined = join
-        .with(&references, &invalid, task.chunk.chunk == 0)
-        .map_err(|problem| WorkError::inconsistent(&ChunkFile::Valid.of(task), problem))?;
-    drop(join);
+    let inconsistent = |problem| WorkError::inconsistent(&ChunkFile::Valid.of(task), problem);
+    let keys = join.keys(task.chunk.rows).map_err(inconsistent)?;
+    let lookups = Lookups { records: lookup, pause, patience: PATIENCE };
+    let (references, asked) = References::look_up(&lookups, &dataset.lookup, &keys).await?;
+    let joined = join.with(&keys, &references, &invalid, task.chunk.chunk == 0).map_err(inconsistent)?;
+    drop((join, keys, references, invalid));
     check_rows(task, &joined)?;
-    store(writer, task, joined, bytes_in).await.map(ChunkOutcome::Worked)
+    let report = store(writer, task, joined, bytes_in).await?;
+    Ok(ChunkOutcome::Worked(ChunkReport { asked, ..report }))
 }
 
 async fn read<R: ReadObjects>(reader: &R, task: &ChunkTask, file: ChunkFile) -> Result<Bytes, WorkError> {
@@ -80,7 +93,7 @@ async fn store<W: WriteObjects>(
     let summary = Summary { rows_in, rows_out, rows_rejected, reasons, output, rejects };
     let key = ChunkFile::Summary.of(task);
     writer.write(&task.batch.bucket, &key, work::JSON, work::to_json(&key, &summary)?).await?;
-    Ok(ChunkReport { rows_in, rows_out, rows_rejected, bytes_in, bytes_out })
+    Ok(ChunkReport { rows_in, rows_out, rows_rejected, bytes_in, bytes_out, asked: Asked::default() })
 }
 
 async fn store_part<W: WriteObjects>(

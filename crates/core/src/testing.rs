@@ -4,56 +4,22 @@
 //! the last has a least size, a lookup takes at most 100 different keys. [`Faults`] lets the n-th call of a run fail.
 
 mod batches;
+mod faults;
 mod lookup;
 mod objects;
 mod workflow;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use batches::MemoryBatches;
-pub use lookup::{MemoryLookup, MemoryPause};
+pub use faults::Faults;
+pub use lookup::{Answering, MemoryLookup, MemoryPause};
 pub use objects::MemoryObjects;
 pub use workflow::MemoryWorkflow;
 
 use crate::batch::BatchId;
 use crate::ports::{RejectedRow, ServiceError, StoreRejects};
-
-/// Counts the calls to all twins that share it, and lets one of them fail.
-#[derive(Debug, Clone, Default)]
-pub struct Faults {
-    calls: Arc<AtomicUsize>,
-    failing: Option<usize>,
-}
-
-impl Faults {
-    /// No call fails.
-    #[must_use]
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// The n-th call fails, counted from 0.
-    #[must_use]
-    pub fn at(call: usize) -> Self {
-        Self { failing: Some(call), ..Self::default() }
-    }
-
-    /// Calls so far.
-    #[must_use]
-    pub fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
-    }
-
-    fn call(&self, operation: &'static str) -> Result<(), ServiceError> {
-        if Some(self.calls.fetch_add(1, Ordering::SeqCst)) == self.failing {
-            let message = "made to fail".to_owned();
-            return Err(ServiceError::Unavailable { operation, source: message.clone().into(), message });
-        }
-        Ok(())
-    }
-}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,18 +1,23 @@
 //! `validate`: holds every row of one chunk against the dataset's rules.
 //!
 //! Writes two work files: the rows that passed, as they came, behind their row numbers; and the rejects. A bad row is an
-//! outcome, never an error. Memory is bounded by the chunk.
+//! outcome, never an error. Memory is bounded by the chunk: what it holds, a number for each row, and a second quote for each
+//! quote in a rejected row; beside it one buffer of the download.
 
 use futures::StreamExt;
 
 use crate::csv::{Fields, Record, Records, Writer};
 use crate::dataset::{Dataset, Failed, Quoting};
-use crate::payload::{ChunkTask, Layout};
+use crate::enrich::Asked;
+use crate::payload::{ChunkRange, ChunkTask, Layout};
 use crate::ports::{ByteRange, InspectObjects, ObjectRef, ReadObjects, WriteObjects};
 use crate::work::{self, ChunkFile, WorkError, resume};
 
+/// Room is made at first for at most so many bytes: a manifest's number is no reason to take any memory.
+const BYTES_AT_FIRST: usize = 32 * 1024 * 1024;
+
 /// What became of a chunk's rows, for metrics.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ChunkReport {
     /// Rows read.
     pub rows_in: u64,
@@ -24,10 +29,12 @@ pub struct ChunkReport {
     pub bytes_in: u64,
     /// Bytes written.
     pub bytes_out: u64,
+    /// What was asked of the reference table.
+    pub asked: Asked,
 }
 
 /// What came of one invocation for a chunk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ChunkOutcome {
     /// It was worked on.
     Worked(ChunkReport),
@@ -48,7 +55,7 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects>(
     if resume::is_complete(reader, task).await? {
         return Ok(ChunkOutcome::Reused);
     }
-    let mut validator = Validator::new(dataset, &task.split.layout, task.chunk.first_row);
+    let mut validator = Validator::new(dataset, task);
     let bytes_in = read(reader, task, &mut validator).await?;
     let rows_in = validator.row - task.chunk.first_row;
     if rows_in != task.chunk.rows {
@@ -64,7 +71,14 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects>(
         writer.write(bucket, &valid_key, work::CSV, valid.into()),
         writer.write(bucket, &invalid_key, work::CSV, invalid.into()),
     )?;
-    let report = ChunkReport { rows_in, rows_out, rows_rejected: validator.rejected, bytes_in, bytes_out };
+    let report = ChunkReport {
+        rows_in,
+        rows_out,
+        rows_rejected: validator.rejected,
+        bytes_in,
+        bytes_out,
+        asked: Asked::default(),
+    };
     Ok(ChunkOutcome::Worked(report))
 }
 
@@ -113,14 +127,14 @@ struct Validator<'a> {
 }
 
 impl<'a> Validator<'a> {
-    fn new(dataset: &'a Dataset, layout: &'a Layout, first_row: u64) -> Self {
+    fn new(dataset: &'a Dataset, task: &'a ChunkTask) -> Self {
         Self {
             dataset,
-            layout,
+            layout: &task.split.layout,
             fields: Fields::new(dataset.delimiter),
-            valid: Writer::new(dataset.delimiter, Quoting::Necessary),
+            valid: Writer::new(dataset.delimiter, Quoting::Necessary).with_room(valid_bytes(&task.chunk)),
             invalid: rejects_writer(),
-            row: first_row,
+            row: task.chunk.first_row,
             rejected: 0,
         }
     }
@@ -133,11 +147,18 @@ impl<'a> Validator<'a> {
             None => self.valid.numbered(row, record),
             Some(failed) => {
                 self.rejected += 1;
-                write_reject(&mut self.invalid, row, &failed, record);
+                write_reject(&mut self.invalid, row, &failed.field, &failed.rule, record);
             }
         }
         self.row += 1;
     }
+}
+
+/// What the valid rows take if all are: the chunk and their numbers, as long as that is a size that chunks have.
+fn valid_bytes(chunk: &ChunkRange) -> usize {
+    let digits = u64::from((chunk.first_row + chunk.rows).max(1).ilog10()) + 2;
+    let bytes = chunk.end.saturating_sub(chunk.start).saturating_add(chunk.rows.saturating_mul(digits));
+    usize::try_from(bytes).unwrap_or_default().min(BYTES_AT_FIRST)
 }
 
 fn first_failed(dataset: &Dataset, layout: &Layout, record: &Record<'_>) -> Option<Failed> {
@@ -163,8 +184,8 @@ pub(crate) fn rejects_writer() -> Writer {
 }
 
 /// Writes one rejected row.
-pub(crate) fn write_reject(writer: &mut Writer, row: &[u8], failed: &Failed, record: &[u8]) {
-    writer.field(row).field(failed.field.as_bytes()).field(failed.rule.as_bytes()).field(record).end();
+pub(crate) fn write_reject(writer: &mut Writer, row: &[u8], field: &str, rule: &str, record: &[u8]) {
+    writer.field(row).field(field.as_bytes()).field(rule.as_bytes()).field(record).end();
 }
 
 /// The decimal digits of a row number, without an allocation.
@@ -172,7 +193,8 @@ pub(crate) fn write_reject(writer: &mut Writer, row: &[u8], failed: &Failed, rec
 pub(crate) struct RowNumber([u8; 20]);
 
 impl RowNumber {
-    fn write(&mut self, mut row: u64) -> &[u8] {
+    /// The digits of this number.
+    pub(crate) fn write(&mut self, mut row: u64) -> &[u8] {
         let mut at = self.0.len();
         loop {
             at -= 1;

@@ -42,6 +42,9 @@ impl<O: InspectObjects + ReadObjects + WriteObjects, R: LookupRecords, P: Pause>
             ChunkOutcome::Reused => info!("reused"),
             ChunkOutcome::Worked(report) => {
                 info!(rows_in = report.rows_in, rows_rejected = report.rows_rejected, "enriched");
+                metrics.count("LookupCalls", report.asked.calls);
+                metrics.count("KeysAsked", report.asked.keys);
+                metrics.amount("ReadUnits", report.asked.read_units);
             }
         }
         measure_chunk(&outcome, metrics);

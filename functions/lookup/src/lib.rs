@@ -7,6 +7,7 @@
 //! It may read the reference table and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyResponse};
 use aws_lambda_events::encodings::Body;
@@ -16,13 +17,19 @@ use serde_json::json;
 use tandem_aws::lambda::Function;
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::{Dataset, Datasets};
-use tandem_core::ports::{LOOKUP_KEYS, LookupRecords, LookupRequest, RECORD_ID_BYTES, ReferenceRecord, ServiceError};
+use tandem_core::enrich::Lookups;
+use tandem_core::ports::{LOOKUP_KEYS, LookupRecords, Pause, RECORD_ID_BYTES, ReferenceRecord, ServiceError};
 use tracing::Span;
 
+/// What a request's pauses may come to where the reference table throttles: the caller has the function's 25 seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The function, with its ports.
-pub struct Lookup<R> {
+pub struct Lookup<R, P> {
     /// The reference table.
     pub reference: R,
+    /// Waits where the reference table asks to slow down.
+    pub pause: P,
     /// Says which reference records a dataset uses.
     pub datasets: Datasets,
 }
@@ -51,7 +58,7 @@ impl Answer {
     }
 }
 
-impl<R: LookupRecords> Function for Lookup<R> {
+impl<R: LookupRecords, P: Pause> Function for Lookup<R, P> {
     const NAME: &'static str = "lookup";
     type Task = ApiGatewayProxyRequest;
     type Answer = ApiGatewayProxyResponse;
@@ -72,7 +79,7 @@ impl<R: LookupRecords> Function for Lookup<R> {
     }
 }
 
-impl<R: LookupRecords> Lookup<R> {
+impl<R: LookupRecords, P: Pause> Lookup<R, P> {
     async fn answer(&self, request: &ApiGatewayProxyRequest, metrics: &mut Metrics) -> Result<Answer, ServiceError> {
         let parameter = |name: &str| request.path_parameters.get(name).map(String::as_str).unwrap_or_default();
         let dataset = match self.datasets.named(parameter("dataset")) {
@@ -80,17 +87,17 @@ impl<R: LookupRecords> Lookup<R> {
             Err(unknown) => return Ok(Answer::refused(404, unknown.to_string())),
         };
         match request.http_method {
-            Method::GET => self.one(dataset, parameter("key")).await,
+            Method::GET => self.one(dataset, parameter("key"), metrics).await,
             Method::POST => self.many(dataset, request.body.as_deref().unwrap_or_default(), metrics).await,
             _ => Ok(Answer::refused(405, "use GET for one record or POST for up to 100")),
         }
     }
 
-    async fn one(&self, dataset: &Dataset, key: &str) -> Result<Answer, ServiceError> {
+    async fn one(&self, dataset: &Dataset, key: &str, metrics: &mut Metrics) -> Result<Answer, ServiceError> {
         if let Some(refused) = wrong_key(dataset, key) {
             return Ok(refused);
         }
-        let mut found = self.records(dataset, &[key]).await?;
+        let mut found = self.records(dataset, &[key], metrics).await?;
         Ok(match found.remove(key) {
             Some(record) => Answer(200, json!({"key": key, "record": record})),
             None => Answer::refused(404, format!("there is no record {key:?} for the dataset {:?}", dataset.name)),
@@ -111,9 +118,8 @@ impl<R: LookupRecords> Lookup<R> {
         if let Some(refused) = wanted.iter().find_map(|key| wrong_key(dataset, key)) {
             return Ok(refused);
         }
-        metrics.count("KeysAsked", wanted.len() as u64);
         let keys: Vec<&str> = wanted.iter().map(String::as_str).collect();
-        let records = self.records(dataset, &keys).await?;
+        let records = self.records(dataset, &keys, metrics).await?;
         let missing = wanted.into_iter().filter(|key| !records.contains_key(key)).collect();
         Ok(Answer(200, json!(Records { records, missing })))
     }
@@ -123,15 +129,17 @@ impl<R: LookupRecords> Lookup<R> {
         &self,
         dataset: &Dataset,
         keys: &[&str],
+        metrics: &mut Metrics,
     ) -> Result<BTreeMap<String, ReferenceRecord>, ServiceError> {
-        let fields = &dataset.lookup.fields;
-        let answer = self.reference.lookup(&LookupRequest { table: &dataset.lookup.table, fields, keys }).await?;
+        let lookups = Lookups { records: &self.reference, pause: &self.pause, patience: PATIENCE };
         let mut records = BTreeMap::new();
-        for (key, values) in answer.records.iter() {
-            let named = fields.iter().cloned().zip(values.map(str::to_owned));
-            let record: ReferenceRecord = named.filter(|(_, value)| !value.is_empty()).collect();
-            records.insert(keys.get(key).copied().unwrap_or_default().to_owned(), record);
-        }
+        let asked = lookups.look_up(&dataset.lookup, keys, |key, values| {
+            let named = dataset.lookup.fields.iter().cloned().zip(values.map(str::to_owned));
+            records.insert(keys[key].to_owned(), named.filter(|(_, value)| !value.is_empty()).collect());
+        });
+        let asked = asked.await?;
+        metrics.count("KeysAsked", asked.keys);
+        metrics.amount("ReadUnits", asked.read_units);
         Ok(records)
     }
 }

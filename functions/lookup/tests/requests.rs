@@ -6,13 +6,14 @@ use lookup::Lookup;
 use serde_json::{Value, json};
 use tandem_aws::lambda::invoke;
 use tandem_core::ports::ReferenceRecord;
-use tandem_core::testing::MemoryLookup;
+use tandem_core::testing::{MemoryLookup, MemoryPause};
 
-fn function() -> Lookup<MemoryLookup> {
+fn function() -> Lookup<MemoryLookup, MemoryPause> {
     let mut reference = MemoryLookup::default();
     reference.insert("orders", "123456789", ReferenceRecord::from([("unitPrice".into(), "9.33".into())]));
     let datasets = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/datasets");
-    Lookup { reference, datasets: tandem_aws::datasets::from_directory(datasets.as_ref()).unwrap() }
+    let datasets = tandem_aws::datasets::from_directory(datasets.as_ref()).unwrap();
+    Lookup { reference, pause: MemoryPause::default(), datasets }
 }
 
 /// Status and body of the answer to a request.

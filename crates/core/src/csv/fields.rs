@@ -51,6 +51,20 @@ impl Fields {
         Record { bytes: &self.scratch[..bytes], ends: &self.ends[..fields], gap: 0 }
     }
 
+    /// One field of a record that is given without its line end: the others are not looked at where that is not needed.
+    pub fn field<'a>(&'a mut self, record: &'a [u8], index: usize) -> Option<&'a [u8]> {
+        let delimiter = self.delimiter;
+        if memchr(b'"', record).is_some() {
+            return self.parse(record).get(index);
+        }
+        let mut ends = memchr_iter(delimiter, record);
+        let start = match index.checked_sub(1) {
+            Some(before) => ends.nth(before)? + 1,
+            None => 0,
+        };
+        record.get(start..ends.next().unwrap_or(record.len()))
+    }
+
     /// Fills scratch and ends; answers how much of each.
     fn unescape(&mut self, record: &[u8]) -> (usize, usize) {
         // Unescaping only ever shortens, and a field takes at least one byte, its delimiter, except the last.

@@ -22,6 +22,13 @@ impl Writer {
         Self { delimiter, quoting, bytes: Vec::new(), start: 0, fields: 0 }
     }
 
+    /// The writer with room for so many more bytes.
+    #[must_use]
+    pub fn with_room(mut self, bytes: usize) -> Self {
+        self.bytes.reserve_exact(bytes);
+        self
+    }
+
     /// Writes the next field of the record.
     pub fn field(&mut self, value: &[u8]) -> &mut Self {
         if self.fields > 0 {
@@ -56,7 +63,7 @@ impl Writer {
     /// Writes a record as it came behind a first field. Where it ends with a `\r` that is data, the line end is CRLF: reading
     /// takes one `\r` for a part of the line end.
     pub fn numbered(&mut self, number: &[u8], record: &[u8]) {
-        self.field(number);
+        self.bytes.extend_from_slice(number);
         self.bytes.push(self.delimiter);
         self.bytes.extend_from_slice(record);
         if record.ends_with(b"\r") {

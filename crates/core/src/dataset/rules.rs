@@ -1,10 +1,15 @@
 //! A dataset's rules: a JSON Schema, compiled once, asked about each row where it lies.
 //!
-//! The validator walks the record itself through `jsonschema`'s own representation trait: no JSON value is built and nothing
-//! is allocated for a row that passes. Only for a row that fails are the errors asked for.
+//! Where the schema allows it, a row's fields are put to direct checks first, and a row that passes them is valid. Any other
+//! is put to the validator, which walks the record itself through `jsonschema`'s own representation trait: no JSON value is
+//! built, and nothing is allocated for a row that passes. Only for a row that fails are the errors asked for.
 
+mod direct;
 mod keywords;
 mod node;
+mod pattern;
+#[cfg(test)]
+mod tests;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
@@ -12,11 +17,13 @@ use serde_json::Value;
 
 use super::definition::{Column, Problem, problem};
 use crate::csv::Text;
+use direct::Direct;
 use node::{Node, Row, RowJson};
 
 /// Compiled rules.
 #[derive(Debug)]
 pub struct Rules {
+    direct: Option<Direct>,
     validator: Validator<RowJson>,
     fields: Vec<String>,
 }
@@ -42,14 +49,8 @@ impl Rules {
     pub(super) fn compile(columns: &[Column], schema: &Value) -> Result<Self, Problem> {
         let fields: Vec<String> = columns.iter().map(|column| column.field.clone()).collect();
         keywords::check(&fields, schema)?;
-        // A pattern runs over what strangers upload: the linear-time engine keeps a hostile field from stalling a chunk.
-        let validator = jsonschema::options_for::<RowJson>()
-            .should_validate_formats(true)
-            .should_ignore_unknown_formats(false)
-            .with_pattern_options(PatternOptions::regex())
-            .build(schema)
-            .map_err(|error| problem(format!("rules{}", error.instance_path()), error.to_string()))?;
-        Ok(Self { validator, fields })
+        let validator = validator(schema)?;
+        Ok(Self { direct: Direct::compile(&fields, schema), validator, fields })
     }
 
     /// The first rule that the row fails, in the order of the dataset's columns; rules about the row as a whole come last.
@@ -59,7 +60,11 @@ impl Rules {
     #[must_use]
     pub fn first_failed(&self, record: &Text<'_>, positions: &[usize]) -> Option<Failed> {
         let row = Row { fields: &self.fields, positions, record };
-        if self.validator.is_valid(Node::Row(&row)) {
+        let is_valid = match &self.direct {
+            Some(direct) => direct.is_valid(record, positions),
+            None => self.validator.is_valid(Node::Row(&row)),
+        };
+        if is_valid {
             return None;
         }
         let failures = self.validator.iter_errors(Node::Row(&row)).map(|error| self.failure(&error));
@@ -77,4 +82,14 @@ impl Rules {
         let column = self.fields.iter().position(|name| *name == field).unwrap_or(self.fields.len());
         (column, error.kind().keyword().to_owned())
     }
+}
+
+fn validator(schema: &Value) -> Result<Validator<RowJson>, Problem> {
+    // A pattern runs over what strangers upload: the linear-time engine keeps a hostile field from stalling a chunk.
+    jsonschema::options_for::<RowJson>()
+        .should_validate_formats(true)
+        .should_ignore_unknown_formats(false)
+        .with_pattern_options(PatternOptions::regex())
+        .build(schema)
+        .map_err(|error| problem(format!("rules{}", error.instance_path()), error.to_string()))
 }

@@ -1,18 +1,22 @@
 //! Joins valid rows with their reference records, and the two kinds of rejects with each other.
 
-use std::collections::{BTreeMap, HashSet};
-
 use bytes::Bytes;
 
+use super::keys::Keys;
 use super::references::References;
 use super::{output_writer, rejects_header};
 use crate::csv::{Fields, LineEnds, Records, Text, Writer};
-use crate::dataset::{Dataset, Failed, Source, Unmatched};
+use crate::dataset::{Dataset, Source, Unmatched};
 use crate::payload::{Layout, ReasonCount};
-use crate::validate::{rejects_writer, write_reject};
+use crate::validate::{RowNumber, rejects_writer, write_reject};
 
 /// Why a work file cannot be read.
 type Problem = String;
+
+const NOT_UTF8: &str = "a valid row is not UTF-8";
+
+/// Room is made at first for the keys of at most so many rows: a manifest's number is no reason to take any memory.
+const ROWS_AT_FIRST: usize = 1 << 20;
 
 /// A chunk's valid rows.
 pub(super) struct Join<'a> {
@@ -31,35 +35,53 @@ pub(super) struct Joined {
 }
 
 impl Join<'_> {
-    /// The keys that rows ask for, each once.
-    pub(super) fn keys(&self) -> Result<HashSet<String>, Problem> {
-        let mut keys = HashSet::new();
-        self.each_row(|_, row, _| {
-            let key = self.key(&row);
-            if !keys.contains(key) {
-                keys.insert(key.to_owned());
-            }
+    /// The keys of so many rows. Only what is needed to find them is looked at: the rows are read once more, and as a whole,
+    /// when they are joined.
+    pub(super) fn keys(&self, rows: u64) -> Result<Keys, Problem> {
+        let mut keys = Keys::with_capacity(usize::try_from(rows).unwrap_or_default().min(ROWS_AT_FIRST));
+        let mut fields = Fields::new(self.dataset.delimiter);
+        let position = self.layout.positions.get(self.dataset.lookup.key).map(|position| position + 1);
+        self.each_line(|line| {
+            let key = position.and_then(|position| fields.field(line, position)).unwrap_or_default();
+            keys.push(std::str::from_utf8(key).map_err(|_| NOT_UTF8)?);
+            Ok(())
         })?;
         Ok(keys)
     }
 
     /// The chunk's output and rejects, with header lines if this chunk is the first.
-    pub(super) fn with(&self, references: &References, invalid: &[u8], first: bool) -> Result<Joined, Problem> {
-        let mut output = output_writer(self.dataset, first);
+    pub(super) fn with(
+        &self,
+        keys: &Keys,
+        references: &References,
+        invalid: &[u8],
+        first: bool,
+    ) -> Result<Joined, Problem> {
+        let mut output = output_writer(self.dataset, first).with_room(self.output_bytes(keys, references));
         let mut rejects = Rejects::new(invalid, first);
         let mut rows_out = 0;
-        let unmatched = Failed::new(self.key_field(), "unmatched");
-        self.each_row(|number, row, line| {
-            let reference = references.get(self.key(&row));
+        let mut keys = keys.of_rows().iter();
+        let mut fields = Fields::new(self.dataset.delimiter);
+        self.each_line(|line| {
+            let row = fields.parse(line).text().ok_or(NOT_UTF8)?;
+            let number = row.get(0).and_then(|number| number.parse().ok()).ok_or("a row has no number")?;
+            let reference = keys.next().and_then(|&key| references.get(key));
             if reference.is_none() && self.dataset.lookup.unmatched == Unmatched::Reject {
-                rejects.add(number, line, &unmatched);
-                return;
+                rejects.add(number, line, self.key_field(), "unmatched");
+                return Ok(());
             }
             rows_out += 1;
             self.write(&mut output, &row, references, reference);
+            Ok(())
         })?;
         let (rejects, rows_rejected, reasons) = rejects.finish()?;
         Ok(Joined { output: output.into_bytes(), rejects, rows_out, rows_rejected, reasons })
+    }
+
+    /// What the output takes at most, if no quote is doubled and each record stands in it once.
+    fn output_bytes(&self, keys: &Keys, references: &References) -> usize {
+        let rows = keys.of_rows().len();
+        self.valid.len() + references.bytes() + 3 * rows * self.dataset.output.columns.len()
     }
 
     fn write(&self, output: &mut Writer, row: &Text<'_>, references: &References, reference: Option<usize>) {
@@ -77,24 +99,17 @@ impl Join<'_> {
         self.dataset.columns.get(self.dataset.lookup.key).map_or("", |column| &column.field)
     }
 
-    fn key<'r>(&self, row: &Text<'r>) -> &'r str {
-        self.field(row, self.dataset.lookup.key)
-    }
-
     /// A field of a valid row, which stands one further right there: the row's number comes first.
     fn field<'r>(&self, row: &Text<'r>, column: usize) -> &'r str {
         self.layout.positions.get(column).and_then(|position| row.get(position + 1)).unwrap_or_default()
     }
 
-    /// Calls with each row's number, the row, and its line, number included.
-    fn each_row(&self, mut each: impl FnMut(u64, Text<'_>, &[u8])) -> Result<(), Problem> {
+    /// Calls with each row's line, its number included.
+    fn each_line(&self, mut each: impl FnMut(&[u8]) -> Result<(), &'static str>) -> Result<(), Problem> {
         let mut records = Records::new(self.dataset.delimiter);
-        let mut fields = Fields::new(self.dataset.delimiter);
         records.push(self.valid.clone());
         while let Some(line) = records.next() {
-            let row = fields.parse(line).text().ok_or("a valid row is not UTF-8")?;
-            let number = row.get(0).and_then(|number| number.parse().ok()).ok_or("a row has no number")?;
-            each(number, row, line);
+            each(line)?;
         }
         match records.finish() {
             None => Ok(()),
@@ -109,28 +124,29 @@ struct Rejects<'a> {
     ends: LineEnds,
     writer: Writer,
     rows: u64,
-    reasons: BTreeMap<Failed, u64>,
+    reasons: Reasons,
     problem: Option<Problem>,
 }
 
 impl<'a> Rejects<'a> {
     fn new(invalid: &'a [u8], header: bool) -> Self {
         let writer = if header { rejects_header() } else { rejects_writer() };
-        Self { rest: invalid, ends: LineEnds::new(b','), writer, rows: 0, reasons: BTreeMap::new(), problem: None }
+        Self { rest: invalid, ends: LineEnds::new(b','), writer, rows: 0, reasons: Reasons::default(), problem: None }
     }
 
     /// Adds a row whose line begins with its number.
-    fn add(&mut self, row: u64, line: &[u8], failed: &Failed) {
+    fn add(&mut self, row: u64, line: &[u8], field: &str, rule: &str) {
         self.copy_before(row);
-        let number = row.to_string();
+        let mut digits = RowNumber::default();
+        let number = digits.write(row);
         let record = line.get(number.len() + 1..).unwrap_or_default();
-        write_reject(&mut self.writer, number.as_bytes(), failed, record);
-        self.count(failed.clone());
+        write_reject(&mut self.writer, number, field, rule, record);
+        self.count(field, rule);
     }
 
     /// Copies the rejects of `validate` whose rows come before this one.
     fn copy_before(&mut self, row: u64) {
-        while let Some((number, failed)) = head(self.rest) {
+        while let Some((number, field, rule)) = head(self.rest) {
             if number >= row {
                 return;
             }
@@ -142,13 +158,13 @@ impl<'a> Rejects<'a> {
             let (line, rest) = self.rest.split_at(length);
             self.writer.raw(&line[..length - 1]);
             self.rest = rest;
-            self.count(failed);
+            self.count(field, rule);
         }
     }
 
-    fn count(&mut self, failed: Failed) {
+    fn count(&mut self, field: &str, rule: &str) {
         self.rows += 1;
-        *self.reasons.entry(failed).or_default() += 1;
+        self.reasons.count(field, rule);
     }
 
     fn finish(mut self) -> Result<(Vec<u8>, u64, Vec<ReasonCount>), Problem> {
@@ -159,14 +175,31 @@ impl<'a> Rejects<'a> {
         if !self.rest.is_empty() {
             return Err("a rejected row has no number".to_owned());
         }
-        let reason = |(failed, count): (Failed, u64)| ReasonCount { field: failed.field, rule: failed.rule, count };
-        Ok((self.writer.into_bytes(), self.rows, self.reasons.into_iter().map(reason).collect()))
+        Ok((self.writer.into_bytes(), self.rows, self.reasons.sorted()))
     }
 }
 
-/// Row number and reason of the reject that a text begins with. Neither field names nor rules are ever quoted.
-fn head(rejects: &[u8]) -> Option<(u64, Failed)> {
+/// How often rows were rejected for what: as few reasons as there are fields and rules, so they are looked through.
+#[derive(Default)]
+struct Reasons(Vec<ReasonCount>);
+
+impl Reasons {
+    fn count(&mut self, field: &str, rule: &str) {
+        match self.0.iter_mut().find(|reason| reason.field == field && reason.rule == rule) {
+            Some(reason) => reason.count += 1,
+            None => self.0.push(ReasonCount { field: field.to_owned(), rule: rule.to_owned(), count: 1 }),
+        }
+    }
+
+    fn sorted(mut self) -> Vec<ReasonCount> {
+        self.0.sort_unstable_by(|one, other| (&one.field, &one.rule).cmp(&(&other.field, &other.rule)));
+        self.0
+    }
+}
+
+/// Row number, field and rule of the reject that a text begins with. Neither field names nor rules are ever quoted.
+fn head(rejects: &[u8]) -> Option<(u64, &str, &str)> {
     let mut fields = rejects.splitn(4, |&byte| byte == b',').map(|field| std::str::from_utf8(field).ok());
     let (row, field, rule) = (fields.next()??, fields.next()??, fields.next()??);
-    Some((row.parse().ok()?, Failed::new(field, rule)))
+    Some((row.parse().ok()?, field, rule))
 }

@@ -1,36 +1,18 @@
 //! The reference records that one chunk needs, held tightly: one text for all values, one number for each.
 
-use std::collections::{HashMap, HashSet};
-use std::time::Duration;
-
-use futures::{StreamExt, TryStreamExt, stream};
-
+use super::keys::Keys;
+use super::lookups::{Asked, Lookups};
 use crate::dataset::Lookup;
-use crate::ports::{LOOKUP_KEYS, LookupAnswer, LookupRecords, LookupRequest, Pause, ServiceError};
+use crate::ports::{LookupRecords, Pause, RECORD_ID_BYTES, ServiceError};
 
-/// Lookups under way at once.
-const CONCURRENT: usize = 8;
+/// In the place of a record's number: the key has none.
+const UNMATCHED: u32 = u32::MAX;
 
-/// How often keys are asked for before the lookup counts as throttled.
-const TRIES: u32 = 8;
-
-/// The longest id of a reference record that the table takes, in bytes. A longer one cannot be in it, and asking for it would
-/// fail the whole call.
-const LONGEST_ID: usize = crate::ports::RECORD_ID_BYTES;
-
-async fn ask<'c, 'k, L: LookupRecords>(
-    records: &L,
-    lookup: &Lookup,
-    keys: &'c [&'k str],
-) -> Result<(&'c [&'k str], LookupAnswer), ServiceError> {
-    let request = LookupRequest { table: &lookup.table, fields: &lookup.fields, keys };
-    Ok((keys, records.lookup(&request).await?))
-}
-
-/// Reference records by key.
-#[derive(Debug, Default)]
+/// Reference records by the number of their key.
+#[derive(Debug)]
 pub(super) struct References {
-    index: HashMap<String, usize>,
+    records: Vec<u32>,
+    known: u32,
     values: String,
     ends: Vec<usize>,
     fields: usize,
@@ -38,55 +20,46 @@ pub(super) struct References {
 
 impl References {
     pub(super) async fn look_up<L: LookupRecords, P: Pause>(
-        records: &L,
-        pause: &P,
+        lookups: &Lookups<'_, L, P>,
         lookup: &Lookup,
-        keys: HashSet<String>,
-    ) -> Result<Self, ServiceError> {
-        let longest = LONGEST_ID - (lookup.table.len() + 1).min(LONGEST_ID);
-        let mut keys: Vec<String> = keys.into_iter().filter(|key| !key.is_empty() && key.len() <= longest).collect();
-        // In one order, so that a repeated run asks the same.
-        keys.sort_unstable();
-        let mut references = Self { fields: lookup.fields.len(), ..Self::default() };
-        let mut wanted: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let mut tries = 0;
-        while !wanted.is_empty() {
-            let calls: Vec<_> = wanted.chunks(LOOKUP_KEYS).map(|keys| ask(records, lookup, keys)).collect();
-            let answers: Vec<_> = stream::iter(calls).buffer_unordered(CONCURRENT).try_collect().await?;
-            let mut left = Vec::new();
-            for (keys, answer) in answers {
-                for (key, values) in answer.records.iter() {
-                    references.insert(keys[key], values);
-                }
-                left.extend(answer.unprocessed.iter().map(|&key| keys[key]));
-            }
-            wanted = left;
-            tries += 1;
-            if !wanted.is_empty() && tries == TRIES {
-                let source = format!("{} keys stayed unprocessed after {TRIES} tries", wanted.len()).into();
-                return Err(ServiceError::Throttled { operation: "dynamodb:BatchGetItem", source });
-            }
-            if !wanted.is_empty() {
-                pause.pause(Duration::from_millis(50 << tries)).await;
-            }
-        }
-        Ok(references)
+        keys: &Keys,
+    ) -> Result<(Self, Asked), ServiceError> {
+        let fields = lookup.fields.len();
+        let mut references = Self {
+            records: vec![UNMATCHED; keys.len()],
+            known: 0,
+            values: String::new(),
+            ends: Vec::with_capacity(keys.len() * fields),
+            fields,
+        };
+        // A key that is empty or too long for the table cannot be in it, and asking for it would fail the whole call.
+        let longest = RECORD_ID_BYTES - (lookup.table.len() + 1).min(RECORD_ID_BYTES);
+        let possible: Vec<usize> =
+            (0..keys.len()).filter(|&number| (1..=longest).contains(&keys.get(number).len())).collect();
+        let texts: Vec<&str> = possible.iter().map(|&number| keys.get(number)).collect();
+        let asked = lookups.look_up(lookup, &texts, |key, values| references.insert(possible[key], values)).await?;
+        Ok((references, asked))
     }
 
-    fn insert<'v>(&mut self, key: &str, values: impl Iterator<Item = &'v str>) {
-        if self.index.contains_key(key) {
-            return;
-        }
-        self.index.insert(key.to_owned(), self.index.len());
-        for value in values {
+    fn insert(&mut self, key: usize, values: &mut dyn Iterator<Item = &str>) {
+        let Some(record) = self.records.get_mut(key).filter(|record| **record == UNMATCHED) else { return };
+        *record = self.known;
+        self.known += 1;
+        for value in values.take(self.fields) {
             self.values.push_str(value);
             self.ends.push(self.values.len());
         }
+        self.ends.resize(self.known as usize * self.fields, self.values.len());
     }
 
     /// The record of a key.
-    pub(super) fn get(&self, key: &str) -> Option<usize> {
-        self.index.get(key).copied()
+    pub(super) fn get(&self, key: usize) -> Option<usize> {
+        self.records.get(key).filter(|record| **record != UNMATCHED).map(|&record| record as usize)
+    }
+
+    /// Bytes of all values.
+    pub(super) fn bytes(&self) -> usize {
+        self.values.len()
     }
 
     /// One value of a record.

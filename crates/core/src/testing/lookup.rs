@@ -1,7 +1,10 @@
 //! Reference records and pauses in memory.
 
 use std::collections::{BTreeMap, HashSet};
+use std::future::poll_fn;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use super::{Faults, lock, refused};
@@ -10,12 +13,27 @@ use crate::ports::{
     ServiceError,
 };
 
+/// How the table in memory answers a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answering {
+    /// Every key is processed.
+    Whole,
+    /// At most so many keys are processed, the others left out.
+    AtMost(usize),
+    /// The call is refused for its rate.
+    Throttled,
+}
+
 /// Reference records in memory.
 #[derive(Debug, Default)]
 pub struct MemoryLookup {
     tables: BTreeMap<String, BTreeMap<String, ReferenceRecord>>,
     faults: Faults,
+    /// How the first calls are answered, and how all later ones.
+    answering: (Vec<Answering>, Option<Answering>),
     asked: Mutex<Vec<usize>>,
+    under_way: AtomicUsize,
+    most_at_once: AtomicUsize,
 }
 
 impl MemoryLookup {
@@ -23,6 +41,12 @@ impl MemoryLookup {
     #[must_use]
     pub fn new(faults: Faults) -> Self {
         Self { faults, ..Self::default() }
+    }
+
+    /// Answers the first calls so, and all later ones as said last.
+    #[must_use]
+    pub fn answering(self, first: Vec<Answering>, then: Answering) -> Self {
+        Self { answering: (first, Some(then)), ..self }
     }
 
     /// Adds a record.
@@ -35,26 +59,65 @@ impl MemoryLookup {
     pub fn asked(&self) -> Vec<usize> {
         lock(&self.asked).clone()
     }
+
+    /// Most calls that were under way at the same time.
+    #[must_use]
+    pub fn most_at_once(&self) -> usize {
+        self.most_at_once.load(Ordering::SeqCst)
+    }
+
+    /// Begins a call; answers how it is to be answered, and its number.
+    fn begin(&self, request: &LookupRequest<'_>) -> Result<(Answering, usize), ServiceError> {
+        self.faults.call("dynamodb:BatchGetItem")?;
+        check(request)?;
+        let mut asked = lock(&self.asked);
+        let number = asked.len();
+        asked.push(request.keys.len());
+        let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_at_once.fetch_max(now, Ordering::SeqCst);
+        let (first, then) = &self.answering;
+        Ok((first.get(number).copied().or(*then).unwrap_or(Answering::Whole), number))
+    }
 }
 
 impl LookupRecords for MemoryLookup {
     async fn lookup(&self, request: &LookupRequest<'_>) -> Result<LookupAnswer, ServiceError> {
-        self.faults.call("dynamodb:BatchGetItem")?;
-        let LookupRequest { table, fields, keys } = *request;
-        check(request)?;
-        lock(&self.asked).push(keys.len());
-        let mut records = Records::new(fields.len());
-        let Some(known) = self.tables.get(table) else {
-            return Ok(LookupAnswer { records, unprocessed: Vec::new(), read_units: 0.0 });
+        let (answering, number) = self.begin(request)?;
+        // Calls come back in another order than they went out.
+        for _ in 0..number % 5 {
+            yield_once().await;
+        }
+        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        let processed = match answering {
+            Answering::Whole => request.keys.len(),
+            Answering::AtMost(most) => most.min(request.keys.len()),
+            Answering::Throttled => {
+                return Err(ServiceError::Throttled { operation: "dynamodb:BatchGetItem", source: "made to".into() });
+            }
         };
+        let mut records = Records::new(request.fields.len());
+        let known = self.tables.get(request.table);
         // The service answers in no order.
-        for (index, key) in keys.iter().enumerate().rev() {
-            if let Some(record) = known.get(*key) {
-                records.push(index, fields.iter().map(|field| record.get(field).map_or("", String::as_str)));
+        for (index, key) in request.keys.iter().enumerate().take(processed).rev() {
+            if let Some(record) = known.and_then(|known| known.get(*key)) {
+                records.push(index, request.fields.iter().map(|field| record.get(field).map_or("", String::as_str)));
             }
         }
-        Ok(LookupAnswer { records, unprocessed: Vec::new(), read_units: 0.5 * keys.len() as f64 })
+        let unprocessed = (processed..request.keys.len()).collect();
+        Ok(LookupAnswer { records, unprocessed, read_units: 0.5 * processed as f64 })
     }
+}
+
+async fn yield_once() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Refuses what the service refuses.
