@@ -9,6 +9,8 @@ pub struct Lines {
     pub ranges: Vec<Range<usize>>,
     /// Whether the file ends inside quotes.
     pub open: bool,
+    /// The last byte that stands outside quotes.
+    pub last_outside: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,7 @@ enum At {
 #[must_use]
 pub fn lines(file: &[u8], start: usize, delimiter: u8) -> Lines {
     let (mut ranges, mut begun, mut at) = (Vec::new(), start, At::FieldStart);
+    let mut last_outside = None;
     for (index, &byte) in file.iter().enumerate().skip(start) {
         at = match (at, byte) {
             (At::Quoted, b'"') => At::BehindQuote,
@@ -35,11 +38,14 @@ pub fn lines(file: &[u8], start: usize, delimiter: u8) -> Lines {
             (_, byte) if byte == delimiter => At::FieldStart,
             _ => At::Plain,
         };
+        if matches!(at, At::FieldStart | At::Plain) {
+            last_outside = Some(index);
+        }
     }
     if begun < file.len() {
         ranges.push(begun..file.len());
     }
-    Lines { ranges, open: at == At::Quoted }
+    Lines { ranges, open: at == At::Quoted, last_outside }
 }
 
 /// A line without its line end.
@@ -72,7 +78,10 @@ mod tests {
     #[test]
     fn lines_end_outside_quotes_only() {
         let file = b"a,\"b\n\"\"c\"\nd\"\n\"";
-        assert_eq!(lines(file, 0, b','), Lines { ranges: vec![0..10, 10..13, 13..14], open: true });
+        assert_eq!(
+            lines(file, 0, b','),
+            Lines { ranges: vec![0..10, 10..13, 13..14], open: true, last_outside: Some(12) }
+        );
         assert_eq!(without_end(b"x\r\r\n"), b"x\r");
     }
 

@@ -64,7 +64,9 @@ fn reference(settings: &SplitSettings, file: &[u8]) -> Outcome {
         if without_end(line).is_empty() {
             continue;
         }
-        let open = found.open && index + 1 == found.ranges.len();
+        // A line that is too long fails as soon as it is, unless a quote is open from there to the end.
+        let in_time = found.last_outside.is_none_or(|at| at < range.start + settings.max_record);
+        let open = found.open && in_time && index + 1 == found.ranges.len();
         let Some(read) = &mut read else {
             read = Some(header(settings, line, open)?);
             continue;

@@ -4,21 +4,25 @@
 //! saw, nothing is delivered. Memory is bounded by a few buffers, however large the result is.
 
 mod assemble;
+mod ending;
 mod plan;
 mod rejected;
+mod upload;
 
 use std::collections::BTreeMap;
+use std::future::{self, Future};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::dataset::Dataset;
 use crate::enrich::{output_writer, rejects_header};
 use crate::payload::{ChunkRange, MergeOutput, MergeTask, ReasonCount};
 use crate::ports::{AssembleObjects, ObjectRef, ReadObjects, StoreRejects, WriteObjects};
 use crate::work::{self, ChunkFile, Part, Summary, WorkError};
+use ending::{guarded, unless};
 
 /// Summaries read at once.
-const CONCURRENT_READS: usize = 16;
+const CONCURRENT_READS: usize = 32;
 /// Reasons that are reported.
 const TOP_REASONS: usize = 3;
 
@@ -28,20 +32,23 @@ pub struct MergeSettings {
     /// The least that the service takes as a part that is not the last, in bytes. A part from this size on is copied inside
     /// the service; a result up to this size is written at once.
     pub min_part: u64,
-    /// Parts under way at once; each that is sent takes `min_part` of memory.
-    pub concurrent_parts: usize,
+    /// Parts that are copied at once, in each of the two files: these take no memory.
+    pub concurrent_copies: usize,
+    /// Parts that are read and sent at once, in each of the two files: each takes less than twice `min_part` of memory.
+    pub concurrent_sends: usize,
 }
 
 impl Default for MergeSettings {
     fn default() -> Self {
-        Self { min_part: 5 * 1024 * 1024, concurrent_parts: 4 }
+        Self { min_part: 5 * 1024 * 1024, concurrent_copies: 32, concurrent_sends: 2 }
     }
 }
 
 /// Merges one batch. May be repeated: the same parts give the same files, under the same keys, as new versions.
 ///
 /// # Errors
-/// [`WorkError`] when a service fails, or the chunks are not those that were split. No upload is left open.
+/// [`WorkError`] when a service fails, or the chunks are not those that were split. No upload is left open; where aborting one
+/// fails too, that is [`WorkError::LeftOpen`].
 pub async fn run<O, S>(
     objects: &O,
     rejects: &S,
@@ -53,8 +60,28 @@ where
     O: ReadObjects + WriteObjects + AssembleObjects,
     S: StoreRejects,
 {
+    run_until(objects, rejects, settings, dataset, task, future::pending()).await
+}
+
+/// The same, given up when `stop` is ready: uploads are then aborted.
+///
+/// # Errors
+/// As [`run`], and [`WorkError::Stopped`].
+pub async fn run_until<O, S>(
+    objects: &O,
+    rejects: &S,
+    settings: &MergeSettings,
+    dataset: &Dataset,
+    task: &MergeTask,
+    stop: impl Future<Output = ()> + Send,
+) -> Result<MergeOutput, WorkError>
+where
+    O: ReadObjects + WriteObjects + AssembleObjects,
+    S: StoreRejects,
+{
     let batch = &task.batch;
-    let summaries = summaries(objects, task).await?;
+    let stop = stop.shared();
+    let summaries = unless(stop.clone(), summaries(objects, task)).await?;
     let totals = Totals::of(&summaries);
     totals.check(task)?;
     let target = |name| work::object(&batch.bucket, format!("output/{}/{name}", batch.batch_id));
@@ -62,11 +89,18 @@ where
     let output_parts: Vec<&Part> = summaries.iter().map(|summary| &summary.output).collect();
     let rejects_parts: Vec<&Part> = summaries.iter().map(|summary| &summary.rejects).collect();
     let (output_header, rejects_header) = (output_writer(dataset, true), rejects_header());
-    // All three run to their end even if one fails: an upload that is dropped half way would stay open.
+    // All three run to their end even if one fails or panics: an upload that is dropped half way would stay open.
     let (output, rejected, stored) = futures::join!(
-        assemble::run(objects, settings, &output_target, output_header.bytes(), &output_parts),
-        assemble::run(objects, settings, &rejects_target, rejects_header.bytes(), &rejects_parts),
-        rejected::store(objects, rejects, batch, &summaries),
+        guarded(assemble::run(objects, settings, stop.clone(), &output_target, output_header.bytes(), &output_parts)),
+        guarded(assemble::run(
+            objects,
+            settings,
+            stop.clone(),
+            &rejects_target,
+            rejects_header.bytes(),
+            &rejects_parts
+        )),
+        guarded(unless(stop.clone(), rejected::store(objects, rejects, batch, &summaries))),
     );
     let (output, rejected) = (output?, rejected?);
     stored?;

@@ -86,6 +86,9 @@ pub struct SplitOutput {
     pub layout: Layout,
     /// Version of the input that was split.
     pub version_id: Option<String>,
+    /// The chunk of an input that is one chunk: the execution works on it without a map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only_chunk: Option<ChunkRange>,
 }
 
 /// A record-aligned byte range of the input, `[start, end)`: one line of the manifest.

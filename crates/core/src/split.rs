@@ -1,20 +1,23 @@
 //! `split`: finds record-aligned byte ranges in an input and writes the manifest.
 //!
-//! Copies nothing: the input is streamed once, memory is constant, time is the download's. Everything that is wrong with a
-//! file as a whole is found here and told in one sentence for its owner; what is wrong with a row is found by `validate`.
+//! Copies nothing: the input is streamed once, in several ranges at a time, memory is constant, time is the download's.
+//! Everything that is wrong with a file as a whole is found here and told in one sentence for its owner; what is wrong with a row is found by `validate`.
 //! An attempt that resumes another's work answers from what that one noted, without reading the input.
 
+mod download;
 mod error;
 mod header;
 mod note;
 mod ranges;
 
+use std::pin::pin;
+
 use futures::StreamExt;
 
 use crate::batch::Attempt;
 use crate::dataset::Dataset;
-use crate::payload::{BatchInput, SplitOutput, SplitTask};
-use crate::ports::{InspectObjects, ObjectRef, ReadObjects, ServiceError, WriteObjects};
+use crate::payload::{BatchInput, ChunkRange, SplitOutput, SplitTask};
+use crate::ports::{InspectObjects, ObjectRef, ReadObjects, WriteObjects};
 use crate::work;
 use note::Note;
 
@@ -32,6 +35,10 @@ pub struct SplitSettings {
     pub max_record: usize,
     /// Most chunks: what one map run takes.
     pub max_chunks: u32,
+    /// Bytes asked for in one read; an input up to this size is read whole.
+    pub read_bytes: u64,
+    /// Reads under way at once. These and one more are what is held in memory.
+    pub concurrent_reads: usize,
 }
 
 impl Default for SplitSettings {
@@ -41,6 +48,8 @@ impl Default for SplitSettings {
             chunk_bytes: 16 * 1024 * 1024,
             max_record: crate::csv::MAX_RECORD,
             max_chunks: 10_000,
+            read_bytes: 8 * 1024 * 1024,
+            concurrent_reads: 4,
         }
     }
 }
@@ -76,7 +85,9 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects>(
     let manifest = work::to_json(&manifest_key, &found.chunks)?;
     let manifest = writer.write(&batch.bucket, &manifest_key, work::JSON, manifest).await?;
     let chunks = u32::try_from(found.chunks.len()).unwrap_or(u32::MAX);
-    let output = SplitOutput { work_prefix, manifest_key, chunks, rows: found.rows, layout: found.layout, version_id };
+    let only_chunk = only(&found.chunks);
+    let Found { rows, layout, .. } = found;
+    let output = SplitOutput { work_prefix, manifest_key, chunks, rows, layout, version_id, only_chunk };
     Note::of(&output, manifest.etag).write(writer, batch).await?;
     Ok(Split { output, reused: false })
 }
@@ -87,6 +98,14 @@ fn work_prefix(settings: &SplitSettings, dataset: &Dataset, batch: &BatchInput) 
     match batch.first_attempt {
         Attempt::FIRST => format!("work/{}/{fingerprint}/", batch.batch_id),
         rerun => format!("work/{}/{fingerprint}-{rerun}/", batch.batch_id),
+    }
+}
+
+/// The chunk of a manifest that lists one.
+fn only(chunks: &[ChunkRange]) -> Option<ChunkRange> {
+    match chunks {
+        [only] => Some(*only),
+        _ => None,
     }
 }
 
@@ -107,25 +126,13 @@ async fn scan<R: ReadObjects>(
         etag: Some(batch.etag.clone()),
         version_id: batch.version_id.clone(),
     };
-    let mut body = reader.read(&input, None).await.map_err(input_error)?;
-    let mut splitter = Splitter::new(settings, dataset);
-    let mut arrived = 0;
-    while let Some(bytes) = body.stream.next().await {
-        let bytes = bytes.map_err(input_error)?;
-        arrived += bytes.len() as u64;
-        splitter.push(&bytes)?;
+    let mut ranges = pin!(download::ranges(reader, settings, &input, batch.size));
+    let (mut splitter, mut version_id) = (Splitter::new(settings, dataset), None);
+    while let Some(range) = ranges.next().await {
+        let range = range?;
+        version_id = version_id.or(range.version_id);
+        // Each buffer is freed once it was scanned.
+        range.buffers.into_iter().try_for_each(|buffer| splitter.push(&buffer))?;
     }
-    // A connection that ended early must not pass for a short file.
-    if arrived != batch.size {
-        return Err(SplitError::Truncated { expected: batch.size, arrived });
-    }
-    Ok((splitter.finish()?, body.version_id))
-}
-
-/// An input that is gone, or is another, is the file's fault: nothing that is tried again brings it back.
-fn input_error(error: ServiceError) -> SplitError {
-    match error {
-        ServiceError::NotFound { .. } | ServiceError::Changed { .. } => SplitError::InputMissing { source: error },
-        other => SplitError::Service(other),
-    }
+    Ok((splitter.finish()?, version_id))
 }

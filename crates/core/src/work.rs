@@ -139,6 +139,24 @@ pub enum WorkError {
         #[source]
         source: serde_json::Error,
     },
+    /// The time in which it could be done is over.
+    #[error("stopped before it was done: the time for it is over")]
+    Stopped,
+    /// A bug.
+    #[error("it panicked")]
+    Panicked,
+    /// It failed, and the upload that it had begun could not be aborted.
+    #[error("{failure}; besides, the upload {upload_id} of {key} is still open: {abort}")]
+    LeftOpen {
+        /// Key of the object to be.
+        key: String,
+        /// The service's name for the upload.
+        upload_id: String,
+        /// Why it failed.
+        failure: Box<WorkError>,
+        /// Why the upload could not be aborted.
+        abort: Box<WorkError>,
+    },
 }
 
 impl WorkError {
@@ -156,8 +174,10 @@ impl Classified for WorkError {
             }
             Self::Service(error) => error.error_type(),
             Self::Dataset(error) => error.error_type(),
-            Self::Truncated { .. } => ErrorType::ServiceUnavailable,
-            Self::Inconsistent { .. } | Self::Unreadable { .. } => ErrorType::Internal,
+            // Only a service that is slow keeps it so long.
+            Self::Truncated { .. } | Self::Stopped => ErrorType::ServiceUnavailable,
+            Self::Inconsistent { .. } | Self::Unreadable { .. } | Self::Panicked => ErrorType::Internal,
+            Self::LeftOpen { failure, .. } => failure.error_type(),
         }
     }
 }

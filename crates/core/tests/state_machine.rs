@@ -208,11 +208,29 @@ fn giving_up_tells_the_owner_the_reason_it_was_started_with() {
 
 #[test]
 fn every_state_that_hands_an_error_to_interrupt_names_itself() {
-    for name in ["Split", "ProcessChunks", "Merge", "Deliver", "FailBatch", "FailGivenUp"] {
+    for name in ["Split", "ProcessChunks", "ValidateOnly", "EnrichOnly", "Merge", "Deliver", "FailBatch", "FailGivenUp"]
+    {
         let through = names(&state(name), "Catch", |handler| handler["Next"] == format!("{name}Interrupted"));
         assert!(through.contains("States.ALL"), "{name}");
         let named = state(&format!("{name}Interrupted"));
         assert_eq!((&named["Result"], &named["Next"]), (&name.into(), &"Interrupt".into()));
         assert_eq!(named["ResultPath"], "$.failed_state");
+    }
+}
+
+#[test]
+fn a_file_of_one_chunk_goes_through_what_a_chunk_goes_through_without_a_map() {
+    let choices = state("HasRows")["Choices"].as_array().unwrap().clone();
+    assert_eq!((&choices[0]["NumericEquals"], &choices[0]["Next"]), (&0.into(), &"Merge".into()));
+    assert_eq!(choices[1]["Variable"], "$.split.only_chunk");
+    assert_eq!((&choices[1]["IsPresent"], &choices[1]["Next"]), (&true.into(), &"ValidateOnly".into()));
+    let child = |name: &str| state("ProcessChunks")["ItemProcessor"]["States"][name].clone();
+    for (only, in_map, next) in [("ValidateOnly", "Validate", "EnrichOnly"), ("EnrichOnly", "Enrich", "Merge")] {
+        let (only, in_map) = (state(only), child(in_map));
+        for same in ["Resource", "TimeoutSeconds", "Retry"] {
+            assert_eq!(only[same], in_map[same], "{same}");
+        }
+        assert_eq!(only["Parameters"]["chunk.$"], "$.split.only_chunk");
+        assert_eq!((only.get("ResultPath"), &only["Next"]), (Some(&Value::Null), &next.into()));
     }
 }

@@ -1,8 +1,11 @@
 //! Joins the parts of all chunks to one output and one rejects file, in input order.
 //!
-//! It may read `work/`, write `output/` and write the rejects table. Parts of 5 MiB and more are copied inside S3.
+//! It may read `work/`, write `output/` and write the rejects table. Parts of 5 MiB and more are copied inside S3. Shortly before
+//! Lambda would end it, it gives up by itself, so that no upload stays open.
 
-use tandem_aws::lambda::{Function, describe_batch};
+use std::time::Duration;
+
+use tandem_aws::lambda::{Deadline, Function, describe_batch};
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::Datasets;
 use tandem_core::merge::{self, MergeSettings};
@@ -10,6 +13,9 @@ use tandem_core::payload::{MergeOutput, MergeTask};
 use tandem_core::ports::{AssembleObjects, ReadObjects, StoreRejects, WriteObjects};
 use tandem_core::work::WorkError;
 use tracing::{Span, info};
+
+/// What aborting two uploads may take, with repeats.
+const MARGIN: Duration = Duration::from_secs(20);
 
 /// The function, with its ports.
 pub struct Merge<O, R> {
@@ -32,8 +38,18 @@ impl<O: ReadObjects + WriteObjects + AssembleObjects, R: StoreRejects> Function 
     }
 
     async fn handle(&self, task: MergeTask, metrics: &mut Metrics) -> Result<MergeOutput, WorkError> {
+        self.handle_until(task, Deadline::NONE, metrics).await
+    }
+
+    async fn handle_until(
+        &self,
+        task: MergeTask,
+        deadline: Deadline,
+        metrics: &mut Metrics,
+    ) -> Result<MergeOutput, WorkError> {
         let dataset = self.datasets.named(&task.batch.dataset)?;
-        let output = merge::run(&self.objects, &self.rejects, &MergeSettings::default(), dataset, &task).await?;
+        let (settings, stop) = (MergeSettings::default(), deadline.nears(MARGIN));
+        let output = merge::run_until(&self.objects, &self.rejects, &settings, dataset, &task, stop).await?;
         info!(rows_in = output.rows_in, rows_out = output.rows_out, rows_rejected = output.rows_rejected, "merged");
         metrics.count("MergedRows", output.rows_out);
         metrics.bytes("MergedBytes", output.bytes_out);

@@ -14,8 +14,8 @@ pub const CASES: &[Case] = &[("a_role_without_one_of_its_actions_stops_the_work"
 /// An action of each role, and the state that fails without it.
 const ACTIONS: [(&str, &str, &str); 5] = [
     ("split", "s3:GetObjectVersion", "Split"),
-    ("validate", "s3:PutObject", "ProcessChunks"),
-    ("enrich", "dynamodb:BatchGetItem", "ProcessChunks"),
+    ("validate", "s3:PutObject", "ValidateOnly"),
+    ("enrich", "dynamodb:BatchGetItem", "EnrichOnly"),
     ("merge", "s3:PutObject", "Merge"),
     ("deliver", "ses:SendEmail", "Deliver"),
 ];

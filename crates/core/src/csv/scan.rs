@@ -6,6 +6,7 @@
 mod block;
 
 use block::{BLOCK, parity, places};
+use memchr::memchr;
 
 /// Finds the line ends that end records. Its state is small: buffers may be cut anywhere, also between a closing quote
 /// and the quote that would double it.
@@ -123,8 +124,12 @@ impl LineEnds {
 
     /// Whether in an input without a line end any byte from `from` on stands outside quotes. Takes nothing of the input.
     pub(crate) fn leaves_quotes(&self, input: &[u8], from: usize) -> bool {
-        let mut state = self.state;
-        (self.ahead..).zip(input.get(self.ahead..).unwrap_or_default()).any(|(at, &byte)| {
+        if self.state == State::Quoted && self.ahead == 0 && memchr(b'"', input).is_none() {
+            return false;
+        }
+        // The scanner is ahead only behind a line end.
+        let mut state = if self.ahead > 0 { State::FieldStart } else { self.state };
+        input.iter().enumerate().any(|(at, &byte)| {
             state = state.behind(byte, self.delimiter);
             at >= from && matches!(state, State::FieldStart | State::Unquoted)
         })

@@ -1,10 +1,11 @@
 //! Makes one object out of parts.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use std::future::Future;
 
-use super::MergeSettings;
-use super::plan::{Piece, Slice, plan};
-use crate::ports::{AssembleObjects, ObjectRef, ReadObjects, StoredObject, Upload, WriteObjects};
+use super::ending::unless;
+use super::plan::everything;
+use super::{MergeSettings, upload};
+use crate::ports::{AssembleObjects, ObjectRef, ReadObjects, StoredObject, WriteObjects};
 use crate::work::{self, Part, WorkError};
 
 /// An object that was assembled.
@@ -17,6 +18,7 @@ pub(super) struct Assembled {
 pub(super) async fn run<O>(
     objects: &O,
     settings: &MergeSettings,
+    stop: impl Future<Output = ()>,
     target: &ObjectRef,
     otherwise: &[u8],
     parts: &[&Part],
@@ -26,106 +28,25 @@ where
 {
     let total: u64 = parts.iter().map(|part| part.bytes).sum();
     if total > settings.min_part {
-        let stored = upload(objects, settings, target, parts).await?;
+        let stored = upload::run(objects, settings, stop, target, parts).await?;
         return Ok(Assembled { version_id: stored.version_id, bytes: total });
     }
-    let mut content = Vec::new();
-    if parts.is_empty() {
-        content.extend_from_slice(otherwise);
-    }
-    for slice in plan(&sizes(parts), u64::MAX).iter().flat_map(slices) {
-        read(objects, target, parts, slice, &mut content).await?;
-    }
-    let bytes = content.len() as u64;
-    let stored = objects.write(&target.bucket, &target.key, work::CSV, content.into()).await?;
+    let bytes = if parts.is_empty() { otherwise.len() as u64 } else { total };
+    let stored = unless(stop, write(objects, target, otherwise, parts)).await?;
     Ok(Assembled { version_id: stored.version_id, bytes })
 }
 
-async fn upload<O: ReadObjects + AssembleObjects>(
+/// Writes a small object at once.
+async fn write<O: ReadObjects + WriteObjects>(
     objects: &O,
-    settings: &MergeSettings,
     target: &ObjectRef,
+    otherwise: &[u8],
     parts: &[&Part],
 ) -> Result<StoredObject, WorkError> {
-    let upload = objects.begin(&target.bucket, &target.key, work::CSV).await?;
-    match fill(objects, settings, &upload, target, parts).await {
-        Ok(stored) => Ok(stored),
-        Err(error) => {
-            // The first failure is what there is to report; an upload that cannot be aborted is left to the lifecycle rule.
-            let _ = objects.abort(&upload).await;
-            Err(error)
-        }
-    }
-}
-
-async fn fill<O: ReadObjects + AssembleObjects>(
-    objects: &O,
-    settings: &MergeSettings,
-    upload: &Upload,
-    target: &ObjectRef,
-    parts: &[&Part],
-) -> Result<StoredObject, WorkError> {
-    let pieces = plan(&sizes(parts), settings.min_part);
-    let mut etags: Vec<(u32, String)> = stream::iter((1_u32..).zip(pieces))
-        .map(|(number, piece)| async move {
-            let etag = place(objects, upload, target, parts, number, &piece).await?;
-            Ok::<_, WorkError>((number, etag))
-        })
-        .buffer_unordered(settings.concurrent_parts.max(1))
-        .try_collect()
-        .await?;
-    etags.sort_unstable();
-    Ok(objects.complete(upload, &etags).await?)
-}
-
-async fn place<O: ReadObjects + AssembleObjects>(
-    objects: &O,
-    upload: &Upload,
-    target: &ObjectRef,
-    parts: &[&Part],
-    number: u32,
-    piece: &Piece,
-) -> Result<String, WorkError> {
-    match piece {
-        Piece::Copy(slice) => {
-            let part = part(parts, slice)?;
-            let whole = slice.range.end() - slice.range.start() == part.bytes;
-            let range = (!whole).then_some(slice.range);
-            Ok(objects.copy_part(upload, number, &part.object(&target.bucket), range).await?)
-        }
-        Piece::Send(slices) => {
-            let mut content = Vec::new();
-            for slice in slices {
-                read(objects, target, parts, slice, &mut content).await?;
-            }
-            Ok(objects.send_part(upload, number, content.into()).await?)
-        }
-    }
-}
-
-async fn read<O: ReadObjects>(
-    objects: &O,
-    target: &ObjectRef,
-    parts: &[&Part],
-    slice: &Slice,
-    into: &mut Vec<u8>,
-) -> Result<(), WorkError> {
-    let part = part(parts, slice)?;
-    work::append(objects, &part.object(&target.bucket), Some(slice.range), into).await?;
-    Ok(())
-}
-
-fn part<'a>(parts: &[&'a Part], slice: &Slice) -> Result<&'a Part, WorkError> {
-    parts.get(slice.part).copied().ok_or_else(|| WorkError::inconsistent("plan", "it names a part that there is not"))
-}
-
-fn sizes(parts: &[&Part]) -> Vec<u64> {
-    parts.iter().map(|part| part.bytes).collect()
-}
-
-fn slices(piece: &Piece) -> &[Slice] {
-    match piece {
-        Piece::Copy(slice) => std::slice::from_ref(slice),
-        Piece::Send(slices) => slices,
-    }
+    let sizes: Vec<u64> = parts.iter().map(|part| part.bytes).collect();
+    let content = match parts {
+        [] => otherwise.to_vec(),
+        parts => upload::read(objects, target, parts, &everything(&sizes)).await?,
+    };
+    Ok(objects.write(&target.bucket, &target.key, work::CSV, content.into()).await?)
 }

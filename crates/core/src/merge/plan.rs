@@ -14,39 +14,49 @@ pub(super) struct Slice {
 pub(super) enum Piece {
     /// Copied inside the service.
     Copy(Slice),
-    /// Read and sent: small parts, and the head of the next one to fill the least size.
+    /// Read and sent: small parts, and as much of the next one as there must be.
     Send(Vec<Slice>),
 }
 
 /// Plans an object from parts of these sizes, in order. Every piece but the last has at least `min_part` bytes, none that is
-/// sent has more, and there are at most as many pieces as parts: each holds the end of at least one.
+/// sent has twice as many, and there are at most as many pieces as parts: each holds the end of at least one.
+///
+/// A part from `min_part` on is copied whole, unless small ones stand before it: they are topped up from its head, and what is
+/// left of it is copied if that is enough for a piece, else sent with them. The part behind it is touched in neither case.
 pub(super) fn plan(sizes: &[u64], min_part: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut buffer: Vec<Slice> = Vec::new();
     let mut buffered = 0;
     for (part, &size) in sizes.iter().enumerate() {
-        let mut start = 0;
-        if buffered > 0 {
-            start = size.min(min_part - buffered);
-            buffered += start;
-            buffer.extend(slice(part, 0, start));
-            if buffered == min_part {
-                pieces.push(Piece::Send(std::mem::take(&mut buffer)));
-                buffered = 0;
-            }
-        }
-        let Some(rest) = slice(part, start, size) else { continue };
-        if size - start >= min_part {
-            pieces.push(Piece::Copy(rest));
+        let total = buffered + size;
+        if total < min_part || (buffered > 0 && total < min_part.saturating_mul(2)) {
+            buffer.extend(slice(part, 0, size));
+            buffered = total;
         } else {
-            buffered = size - start;
-            buffer.push(rest);
+            let head = if buffered > 0 { min_part - buffered } else { 0 };
+            buffer.extend(slice(part, 0, head));
+            buffered += head;
+            pieces.extend(flush(&mut buffer, &mut buffered));
+            pieces.extend(slice(part, head, size).map(Piece::Copy));
+        }
+        if buffered >= min_part {
+            pieces.extend(flush(&mut buffer, &mut buffered));
         }
     }
-    if !buffer.is_empty() {
-        pieces.push(Piece::Send(buffer));
-    }
+    pieces.extend(flush(&mut buffer, &mut buffered));
     pieces
+}
+
+/// What is buffered as a piece, if anything is.
+fn flush(buffer: &mut Vec<Slice>, buffered: &mut u64) -> Option<Piece> {
+    *buffered = 0;
+    let slices = std::mem::take(buffer);
+    (!slices.is_empty()).then_some(Piece::Send(slices))
+}
+
+/// All bytes of parts of these sizes.
+pub(super) fn everything(sizes: &[u64]) -> Vec<Slice> {
+    sizes.iter().enumerate().filter_map(|(part, &size)| slice(part, 0, size)).collect()
 }
 
 fn slice(part: usize, start: u64, end: u64) -> Option<Slice> {
@@ -74,13 +84,18 @@ mod tests {
                 };
                 let bytes: u64 = slices.iter().map(|slice| slice.range.end() - slice.range.start()).sum();
                 prop_assert!(bytes >= min_part || index + 1 == pieces.len());
-                prop_assert!(bytes <= min_part || matches!(piece, Piece::Copy(_)));
+                prop_assert!(bytes < 2 * min_part || matches!(piece, Piece::Copy(_)));
                 at.extend(slices.iter().flat_map(|slice| (slice.range.start()..slice.range.end()).map(|byte| (slice.part, byte))));
             }
             let all: Vec<(usize, u64)> =
                 sizes.iter().enumerate().flat_map(|(part, &size)| (0..size).map(move |byte| (part, byte))).collect();
             prop_assert_eq!(at, all);
             prop_assert!(pieces.len() <= sizes.len());
+            for (part, &size) in sizes.iter().enumerate() {
+                let copied = pieces.iter().any(|piece| matches!(piece, Piece::Copy(slice) if slice.part == part));
+                let follows_small = part > 0 && sizes[..part].iter().rev().find(|&&size| size > 0).is_some_and(|&size| size < min_part);
+                prop_assert!(copied || size < min_part || (follows_small && size < 2 * min_part), "part {part}");
+            }
         }
     }
 }

@@ -83,9 +83,9 @@ pub enum SplitError {
         source: ServiceError,
     },
     /// Its bytes ended early.
-    #[error("the input has {expected} bytes, {arrived} arrived")]
+    #[error("{expected} bytes of the input were asked for, {arrived} arrived")]
     Truncated {
-        /// Its size.
+        /// Bytes that were asked for.
         expected: u64,
         /// What came.
         arrived: u64,

@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{SplitError, SplitSettings, manifest_key};
+use super::{SplitError, SplitSettings, manifest_key, only};
 use crate::dataset::Dataset;
-use crate::payload::{BatchInput, Layout, SplitOutput};
+use crate::payload::{BatchInput, ChunkRange, Layout, SplitOutput};
 use crate::ports::{InspectObjects, ReadObjects, WriteObjects};
 use crate::work::{self, WorkError, resume};
 
@@ -63,8 +63,22 @@ pub(super) async fn find<R: ReadObjects + InspectObjects>(
     if manifest.is_none_or(|manifest| manifest.etag != note.manifest_etag) {
         return Ok(None);
     }
+    let only_chunk = if note.chunks == 1 { only_chunk(objects, batch, &manifest_key, note.rows).await? } else { None };
     let Note { work_prefix, chunks, rows, layout, .. } = note;
-    Ok(Some(SplitOutput { work_prefix, manifest_key, chunks, rows, layout, version_id: batch.version_id.clone() }))
+    let version_id = batch.version_id.clone();
+    Ok(Some(SplitOutput { work_prefix, manifest_key, chunks, rows, layout, version_id, only_chunk }))
+}
+
+/// The one chunk of a manifest. It is not in the note, whose form would be another then; without it the map does the chunk.
+async fn only_chunk<R: ReadObjects>(
+    objects: &R,
+    batch: &BatchInput,
+    manifest_key: &str,
+    rows: u64,
+) -> Result<Option<ChunkRange>, WorkError> {
+    let manifest = work::object(&batch.bucket, manifest_key.to_owned());
+    let chunks: Option<Vec<ChunkRange>> = resume::find(objects, &manifest).await?;
+    Ok(chunks.and_then(|chunks| only(&chunks)).filter(|only| only.rows == rows))
 }
 
 fn key(work_prefix: &str) -> String {

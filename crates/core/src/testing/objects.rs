@@ -1,7 +1,9 @@
 //! A bucket in memory.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Mutex;
+use std::task::Poll;
 
 use bytes::Bytes;
 use futures::stream;
@@ -20,6 +22,7 @@ pub struct MemoryObjects {
     faults: Faults,
     buffer: usize,
     min_part: usize,
+    waiting: bool,
 }
 
 #[derive(Debug, Default)]
@@ -27,6 +30,7 @@ struct State {
     versions: Vec<Version>,
     uploads: BTreeMap<String, BTreeMap<u32, Bytes>>,
     begun: usize,
+    stored: usize,
     sent: Vec<usize>,
     written: Vec<String>,
 }
@@ -50,7 +54,7 @@ impl MemoryObjects {
     /// Without objects.
     #[must_use]
     pub fn new(faults: Faults) -> Self {
-        Self { state: Mutex::default(), faults, buffer: 64 * 1024, min_part: 5 * 1024 * 1024 }
+        Self { state: Mutex::default(), faults, buffer: 64 * 1024, min_part: 5 * 1024 * 1024, waiting: false }
     }
 
     /// Hands objects out in buffers of this size.
@@ -63,6 +67,17 @@ impl MemoryObjects {
     #[must_use]
     pub fn with_min_part(self, bytes: usize) -> Self {
         Self { min_part: bytes, ..self }
+    }
+
+    /// Lets every call wait once before it is answered, so that others run meanwhile.
+    #[must_use]
+    pub fn with_waiting(self) -> Self {
+        Self { waiting: true, ..self }
+    }
+
+    /// Takes an object away, with all its versions.
+    pub fn remove(&self, bucket: &str, key: &str) {
+        lock(&self.state).versions.retain(|version| version.bucket != bucket || version.key != key);
     }
 
     /// Puts an object, as a client of the service would.
@@ -95,10 +110,24 @@ impl MemoryObjects {
         lock(&self.state).written.clone()
     }
 
+    async fn call(&self, operation: &'static str) -> Result<(), ServiceError> {
+        let mut waits = self.waiting;
+        poll_fn(|context| match std::mem::take(&mut waits) {
+            true => {
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            false => Poll::Ready(()),
+        })
+        .await;
+        self.faults.call(operation)
+    }
+
     fn store(&self, bucket: &str, key: &str, content: Bytes) -> StoredObject {
         let etag = etag(&content);
         let mut state = lock(&self.state);
-        let id = format!("v{}", state.versions.len());
+        let id = format!("v{}", state.stored);
+        state.stored += 1;
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         state.versions.push(Version { bucket, key, id: id.clone(), etag: etag.clone(), content });
         StoredObject { etag, version_id: Some(id) }
@@ -145,7 +174,7 @@ fn etag(content: &[u8]) -> String {
 
 impl ReadObjects for MemoryObjects {
     async fn read(&self, object: &ObjectRef, range: Option<ByteRange>) -> Result<ObjectBody, ServiceError> {
-        self.faults.call("s3:GetObject")?;
+        self.call("s3:GetObject").await?;
         let (version, content) = self.range(object, range)?;
         let mut buffers: Vec<Result<Bytes, ServiceError>> = Vec::new();
         let mut rest = content;
@@ -164,7 +193,7 @@ impl ReadObjects for MemoryObjects {
 
 impl InspectObjects for MemoryObjects {
     async fn head(&self, object: &ObjectRef) -> Result<Option<ObjectInfo>, ServiceError> {
-        self.faults.call("s3:HeadObject")?;
+        self.call("s3:HeadObject").await?;
         let any_etag = ObjectRef { etag: None, ..object.clone() };
         let info = |version: Version| ObjectInfo {
             etag: version.etag,
@@ -177,7 +206,7 @@ impl InspectObjects for MemoryObjects {
 
 impl WriteObjects for MemoryObjects {
     async fn write(&self, bucket: &str, key: &str, _: &str, body: Bytes) -> Result<StoredObject, ServiceError> {
-        self.faults.call("s3:PutObject")?;
+        self.call("s3:PutObject").await?;
         lock(&self.state).written.push(key.to_owned());
         Ok(self.store(bucket, key, body))
     }
@@ -185,7 +214,7 @@ impl WriteObjects for MemoryObjects {
 
 impl AssembleObjects for MemoryObjects {
     async fn begin(&self, bucket: &str, key: &str, _: &str) -> Result<Upload, ServiceError> {
-        self.faults.call("s3:CreateMultipartUpload")?;
+        self.call("s3:CreateMultipartUpload").await?;
         let mut state = lock(&self.state);
         state.begun += 1;
         let upload_id = format!("upload-{}", state.begun);
@@ -194,7 +223,7 @@ impl AssembleObjects for MemoryObjects {
     }
 
     async fn send_part(&self, upload: &Upload, part: u32, body: Bytes) -> Result<String, ServiceError> {
-        self.faults.call("s3:UploadPart")?;
+        self.call("s3:UploadPart").await?;
         lock(&self.state).sent.push(body.len());
         self.add_part(upload, part, body)
     }
@@ -206,13 +235,13 @@ impl AssembleObjects for MemoryObjects {
         source: &ObjectRef,
         range: Option<ByteRange>,
     ) -> Result<String, ServiceError> {
-        self.faults.call("s3:UploadPartCopy")?;
+        self.call("s3:UploadPartCopy").await?;
         let (_, content) = self.range(source, range)?;
         self.add_part(upload, part, content)
     }
 
     async fn complete(&self, upload: &Upload, parts: &[(u32, String)]) -> Result<StoredObject, ServiceError> {
-        self.faults.call("s3:CompleteMultipartUpload")?;
+        self.call("s3:CompleteMultipartUpload").await?;
         let found = lock(&self.state).uploads.get(&upload.upload_id).cloned();
         let found = found.ok_or_else(|| ServiceError::NotFound { what: upload.upload_id.clone() })?;
         let mut content = Vec::new();
@@ -235,7 +264,7 @@ impl AssembleObjects for MemoryObjects {
     }
 
     async fn abort(&self, upload: &Upload) -> Result<(), ServiceError> {
-        self.faults.call("s3:AbortMultipartUpload")?;
+        self.call("s3:AbortMultipartUpload").await?;
         let removed = lock(&self.state).uploads.remove(&upload.upload_id);
         removed.map(drop).ok_or_else(|| ServiceError::NotFound { what: upload.upload_id.clone() })
     }

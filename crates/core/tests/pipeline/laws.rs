@@ -76,7 +76,7 @@ proptest! {
     #![proptest_config(config(24))]
 
     #[test]
-    fn a_failing_call_gives_an_error_never_a_wrong_result(
+    fn a_failing_call_gives_an_error_or_is_made_up_for_never_a_wrong_result(
         file in generated("sales-orders"),
         sizes in support::sizes(),
     ) {
@@ -87,7 +87,8 @@ proptest! {
         counting.run().unwrap();
         for call in 0..counting.faults.calls() {
             let journey = Journey::new(dataset, &file.bytes, &sizes, Faults::at(call));
-            prop_assert!(journey.run().is_err(), "call {} of {}", call, counting.faults.calls());
+            // The input's download is the one thing that is taken up again where it breaks off.
+            prop_assert!(journey.run().is_err() || journey.faults.calls() > counting.faults.calls(), "call {} of {}", call, counting.faults.calls());
             prop_assert_eq!(journey.objects.open_uploads(), 0, "call {}", call);
             for (key, whole) in [("output.csv", &expected.output), ("rejects.csv", &expected.rejects)] {
                 if let Some(content) = journey.result(key) {

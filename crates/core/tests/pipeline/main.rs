@@ -4,6 +4,7 @@
 
 mod bad_files;
 mod csv_semantics;
+mod extremes;
 mod laws;
 mod merging;
 mod resuming;

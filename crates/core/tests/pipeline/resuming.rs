@@ -119,7 +119,8 @@ fn law(
     let calls = clean.faults.calls();
 
     let first = Journey::new(dataset, &file.bytes, sizes, Faults::at(interruptions[0].index(calls)));
-    prop_assert!(first.run().is_err());
+    // Only a download of the input that broke off goes on to the end.
+    prop_assert!(first.run().is_err() || first.faults.calls() > calls);
     let second = first.next_attempt(WEST, Faults::none());
     replicate(&first, &second, fates[0]);
     holds(&second, (&clean, &undisturbed), &expected)?;

@@ -128,9 +128,19 @@ impl<'a> Journey<'a> {
                 .await
                 .map_err(failure)?;
         }
+        self.merge(split).await
+    }
+
+    async fn merge(&self, split: SplitOutput) -> Result<MergeOutput, Failure> {
         let task = MergeTask { batch: self.batch.clone(), split };
         let settings = MergeSettings { min_part: self.sizes.min_part, ..MergeSettings::default() };
         on_any_thread(merge::run(&self.objects, &self.rejects, &settings, self.dataset, &task)).await.map_err(failure)
+    }
+
+    /// Merges what a run has left, once more.
+    pub fn merge_again(&self) -> Result<MergeOutput, Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.merge(self.split.borrow().clone().unwrap()))
     }
 
     pub fn manifest(&self) -> Vec<ChunkRange> {

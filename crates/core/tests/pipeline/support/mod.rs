@@ -2,10 +2,12 @@
 
 mod files;
 mod journey;
+mod made;
 mod one_pass;
 
 pub use files::{Generated, generated};
 pub use journey::{BUCKET, Journey, Sizes, sizes};
+pub use made::{Made, Mishap};
 pub use one_pass::{Expected, records, reference};
 
 use proptest::test_runner::Config as ProptestConfig;
