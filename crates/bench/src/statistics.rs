@@ -23,11 +23,6 @@ impl Spread {
         Self { median: f64::midpoint(at(last / 2), at(last.div_ceil(2))), least: at(0), most: at(last) }
     }
 
-    /// Every figure taken so many times.
-    pub fn times(self, factor: f64) -> Self {
-        Self { median: self.median * factor, least: self.least * factor, most: self.most * factor }
-    }
-
     /// The median, and behind it the range in parentheses where there is one.
     pub fn show(self, decimals: usize) -> String {
         let Self { median, least, most } = self;
@@ -52,6 +47,6 @@ mod tests {
     #[test]
     fn a_single_measurement_has_no_range() {
         assert_eq!(Spread::of([1.234]).show(2), "1.23");
-        assert_eq!(Spread::of([1.0, 2.0, 4.0]).times(10.0).show(0), "20 (10–40)");
+        assert_eq!(Spread::of([10.0, 20.0, 40.0]).show(0), "20 (10–40)");
     }
 }

@@ -122,8 +122,9 @@ fn process(args: &ProcessArgs, dataset: &Dataset, stop: &Arc<AtomicBool>) -> Res
     let scratch = Scratch::open(args)?;
     let begun = Instant::now();
     let before = usage::memory();
-    let table =
-        Table::load(&args.reference, &dataset.lookup, stop).with_context(|| args.reference.display().to_string())?;
+    let table = Table::load(&args.reference, &dataset.lookup, stop)
+        .with_context(|| args.reference.display().to_string())
+        .map_err(|error| Failure::from(error).or_interrupted(stop))?;
     let reference_bytes = usage::memory().saturating_sub(before);
     let loaded = begun.elapsed();
     // Split and validate read the file once each.

@@ -88,6 +88,11 @@ fn figure(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A figure above its bar: no more digits than can be compared.
+fn short(value: f64) -> String {
+    if value >= 100.0 { grouped(value.round() as u64) } else { figure(value) }
+}
+
 fn draw_bars(root: &Area<'_>, chart: &Chart, bars: &Bars) -> Drawn {
     let tallest = bars.series.iter().flat_map(|series| &series.values).map(|value| value.most).fold(0.0, f64::max);
     let groups = bars.labels.len();
@@ -116,7 +121,7 @@ fn draw_bars(root: &Area<'_>, chart: &Chart, bars: &Bars) -> Drawn {
             context.plotting_area().draw(&bar).map_err(wrong)?;
             context.plotting_area().draw(&range).map_err(wrong)?;
             let (x, y) = context.backend_coord(&(middle, value.most));
-            write(root, &figure(value.median), (x, y - 9), 12, HPos::Center)?;
+            write(root, &short(value.median), (x, y - 9), 12, HPos::Center)?;
         }
     }
     for (group, label) in bars.labels.iter().enumerate() {
@@ -254,6 +259,7 @@ mod tests {
 
     #[test]
     fn figures_are_short() {
+        assert_eq!([12.65, 173.23].map(short), ["12.65", "173"]);
         assert_eq!([0.0, 0.5, 12.0, 3.14159, 12_345.6].map(figure), ["0", "0.5", "12", "3.14", "12,346"]);
     }
 }

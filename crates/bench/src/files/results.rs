@@ -117,7 +117,7 @@ impl Results {
 
     /// Peak memory by tool and size.
     pub fn memory_chart(&self) -> Chart {
-        let mut chart = self.chart("Peak memory on local files", "MiB", ToolRuns::memory);
+        let mut chart = self.chart("Peak memory on local files", "peak memory (MiB)", ToolRuns::memory);
         let values = self.sizes.iter().filter_map(|size| size.tools.first()).map(ToolRuns::working_memory).collect();
         if let Shape::Bars(bars) = &mut chart.shape {
             bars.series.push(BarSeries { name: String::from("Tandem without the reference table"), values });
@@ -166,7 +166,7 @@ impl Size {
     fn share(&self, own: &ToolRuns) -> String {
         let alone = own.validate_and_enrich();
         let part = |tool: &ToolRuns| {
-            format!("{:.2} of {}'s", alone.median / tool.cpu().median.max(f64::MIN_POSITIVE), tool.tool)
+            format!("{:.2} of that of {}", alone.median / tool.cpu().median.max(f64::MIN_POSITIVE), tool.tool)
         };
         let parts: Vec<String> = self.tools.iter().skip(1).map(part).collect();
         format!(
@@ -219,7 +219,7 @@ mod tests {
             "1,000,000 rows (80 MiB; reference 50 MiB; output 150 MiB):",
             "| Tandem | 1.00 (0.75–1.25) | 2.00 (1.50–2.50) | 100 | 1,000,000 | 1.00 |",
             "| DuckDB | 3.00 (2.50–4.50) | 6.00 (5.00–9.00) | 100 | 333,333 | 3.00 |",
-            "validate and enrich alone: 1.50 CPU s, 0.25 of DuckDB's. Its peak memory without the reference table: 25 MiB.",
+            "validate and enrich alone: 1.50 CPU s, 0.25 of that of DuckDB. Its peak memory without the reference table: 25 MiB.",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }

@@ -38,11 +38,15 @@ impl Table {
     pub fn load(path: &Path, lookup: &Lookup, stop: &AtomicBool) -> anyhow::Result<Self> {
         let mut reader = Reader::open(path, &lookup.fields)?;
         let mut table = Self { fields: lookup.fields.len(), ..Self::default() };
+        let bytes = std::fs::metadata(path)?.len();
         let mut read = 0_usize;
         while reader.next_text(|key, values| table.insert(key, values))? {
             read += 1;
             if read.is_multiple_of(STRIDE) {
                 stopped(stop)?;
+            }
+            if read == STRIDE {
+                table.expect(bytes / (reader.offset() / STRIDE as u64).max(1));
             }
         }
         Ok(table)
@@ -51,6 +55,14 @@ impl Table {
     /// Number of records.
     pub fn len(&self) -> usize {
         self.places.len()
+    }
+
+    /// Makes room for about so many records at once: making it step by step would place every record several times.
+    fn expect(&mut self, records: u64) {
+        let (text, hasher) = (&self.text, &self.hasher);
+        let more = usize::try_from(records + records / 50).unwrap_or_default().saturating_sub(self.places.len());
+        // No more than memory holds: what is estimated wrongly is only slower.
+        let _ = self.places.try_reserve(more, |place| hasher.hash_one(key_at(text, *place)));
     }
 
     fn insert<'v>(&mut self, key: &str, values: impl Iterator<Item = &'v str>) {

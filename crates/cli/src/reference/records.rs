@@ -58,13 +58,18 @@ impl Records {
         Ok(true)
     }
 
+    /// Offset in the file behind the last record.
+    pub fn offset(&self) -> u64 {
+        self.reader.position().byte()
+    }
+
     fn read(&mut self) -> anyhow::Result<Option<ReadRecord>> {
         if !self.advance()? {
             return Ok(None);
         }
         let value = |column: usize| self.record.get(column).unwrap_or_default().to_owned();
         let fields = self.fields.iter().map(|(name, column)| (name.clone(), value(*column))).collect();
-        Ok(Some(ReadRecord { keyed: (value(self.key), fields), end: self.reader.position().byte() }))
+        Ok(Some(ReadRecord { keyed: (value(self.key), fields), end: self.offset() }))
     }
 
     fn advance(&mut self) -> anyhow::Result<bool> {
