@@ -109,6 +109,9 @@ impl Pipeline<'_> {
             chunk_rows: CHUNK_ROWS,
             chunk_bytes: CHUNK_BYTES,
             max_chunks: u32::MAX,
+            // A disk gains nothing from several reads at once.
+            read_bytes: 1 << 20,
+            concurrent_reads: 1,
             ..Default::default()
         };
         let split = split::run(self.folder, self.folder, &settings, self.dataset, &task);
