@@ -97,17 +97,25 @@ pub fn run(args: &FilesArgs) -> anyhow::Result<()> {
     ensure!(args.rounds > 0, "--rounds must be above 0");
     ensure!(args.tandem.is_file(), "{} is missing: scripts/bench.sh builds it", args.tandem.display());
     let data = args.dir.join("data");
-    let sizes: anyhow::Result<Vec<Size>> = args.rows.iter().map(|rows| size(args, &data, *rows)).collect();
+    let mut results =
+        Results { machine: Machine::here(), versions: versions(args)?, rounds: args.rounds, sizes: Vec::new() };
+    // Each size is kept as soon as it is measured: the next may take long, and be given up.
+    let measured = args.rows.iter().try_for_each(|rows| {
+        results.sizes.push(size(args, &data, *rows)?);
+        save(args, &results)
+    });
     if !args.keep {
         // What is to be said is whether the measurements are there.
         let _ = fs::remove_dir_all(&data);
     }
-    let results = Results { machine: Machine::here(), versions: versions(args)?, rounds: args.rounds, sizes: sizes? };
-    let path = args.dir.join("files.json");
-    fs::write(&path, serde_json::to_vec_pretty(&results)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
+    measured?;
     print!("{}", results.tables());
     crate::chart::files_charts(&results, &args.dir)
+}
+
+fn save(args: &FilesArgs, results: &Results) -> anyhow::Result<()> {
+    let path = args.dir.join("files.json");
+    fs::write(&path, serde_json::to_vec_pretty(results)?).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn size(args: &FilesArgs, folder: &Path, rows: u64) -> anyhow::Result<Size> {
