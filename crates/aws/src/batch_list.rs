@@ -2,11 +2,15 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use tandem_core::batch::BatchRecord;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use tandem_core::batch::{BatchId, BatchRecord};
 use tandem_core::ports::ServiceError;
 
-use crate::batches::{UNFINISHED, from_item};
+use crate::batches::{Item, UNFINISHED, from_item};
 use crate::error::translate;
+
+/// DynamoDB's limit for one call.
+const KEYS_PER_CALL: usize = 100;
 
 /// The batches of a state table.
 #[derive(Debug, Clone)]
@@ -45,6 +49,27 @@ impl BatchList {
     /// [`ServiceError`] when the table does not answer.
     pub async fn any(&self, most: usize) -> Result<Listed, ServiceError> {
         self.scan(None, most).await
+    }
+
+    /// Those of these batches that are known; eventually consistent. A batch that the service leaves out of its answer for now
+    /// is left out here too: whoever follows batches asks again.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the table does not answer.
+    pub async fn named(&self, batch_ids: &[BatchId]) -> Result<Vec<BatchRecord>, ServiceError> {
+        const OPERATION: &str = "dynamodb:BatchGetItem";
+        let mut batches = Vec::with_capacity(batch_ids.len());
+        for ids in batch_ids.chunks(KEYS_PER_CALL) {
+            let keys = ids.iter().map(|id| Item::from([("batch_id".to_owned(), AttributeValue::S(id.to_string()))]));
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys.collect())).build();
+            let keys =
+                keys.map_err(|error| ServiceError::Refused { operation: OPERATION, message: error.to_string() })?;
+            let call = self.client.batch_get_item().request_items(&self.table, keys).send().await;
+            let call = call.map_err(|error| translate(OPERATION, &self.table, error))?;
+            let items = call.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
+            batches.extend(items.iter().map(from_item).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(batches)
     }
 
     async fn scan(&self, index: Option<&str>, most: usize) -> Result<Listed, ServiceError> {

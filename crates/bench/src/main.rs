@@ -7,6 +7,7 @@ mod cold;
 mod compare;
 mod criterion;
 mod files;
+mod growth;
 mod measure;
 mod report;
 mod statistics;
@@ -46,6 +47,13 @@ Example:
 Example:
   scripts/build.sh --release && target/release/tandem-bench cold")]
     Cold(cold::ColdArgs),
+    /// The same job at sizes ten times apart on local Regions that run: seconds, cost, memory, and the emulator's share
+    #[command(after_help = "\
+Fails if a file is not delivered, or cost per row or memory are not flat. The largest size takes a while: see --most.
+
+Example:
+  tandem local up --detach && tandem-bench growth --quick")]
+    Growth(growth::GrowthArgs),
     /// Draw SVG charts of results
     #[command(subcommand)]
     Chart(chart::ChartCommand),
@@ -66,6 +74,7 @@ fn main() -> ExitCode {
         Command::Measure(args) => measure::run(&args),
         Command::Files(args) => files::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Cold(args) => cold::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Growth(args) => growth::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Chart(command) => chart::run(&command).map(|()| ExitCode::SUCCESS),
         Command::Report(args) => report::run(&args).map(|()| ExitCode::SUCCESS),
     };

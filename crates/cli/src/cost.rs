@@ -126,6 +126,7 @@ mod tests {
             operation: operation.into(),
             region: Some(region.into()),
             calls,
+            seconds: 0.0,
         };
         let counts = [
             count("GetObject", "us-east-1", 2),

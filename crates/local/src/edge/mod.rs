@@ -32,7 +32,7 @@ pub mod upstream;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use axum::body::Body;
@@ -42,7 +42,7 @@ use axum::http::{Response, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::options::Options;
-use counts::Counts;
+use counts::{Call, Counts};
 use faults::Faults;
 use isolation::{Isolation, RegionState};
 use mrap::Route;
@@ -184,17 +184,25 @@ async fn handle(edge: Arc<Edge>, api: axum::Router, request: Request) -> Result<
 
 /// One call that reaches AWS.
 async fn answer_call(edge: &Arc<Edge>, facts: Facts, parts: Parts, body: Body) -> Result<Response<Body>, Cut> {
-    edge.counts.note(&facts);
+    let call = edge.counts.note(&facts);
     let (suffered, body) = match edge.faults.take(&facts, parts.uri.path(), body).await {
         Ok(taken) => taken,
         Err(refusal) => return Ok(*refusal),
     };
-    let Some(suffered) = suffered else { return carry_out(edge, facts, parts, body).await };
+    let Some(suffered) = suffered else { return timed(edge, call, carry_out(edge, facts, parts, body)).await };
     if let Some(answer) = suffered.before(&facts.service).await {
         return Ok(answer);
     }
-    let response = carry_out(edge, facts, parts, body).await?;
+    let response = timed(edge, call, carry_out(edge, facts, parts, body)).await?;
     suffered.after(response).await
+}
+
+/// Carries a call out and notes how long that took.
+async fn timed<T>(edge: &Edge, call: Call, work: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let done = work.await;
+    edge.counts.spent(call, begun.elapsed());
+    done
 }
 
 /// Does what a call asks for.
