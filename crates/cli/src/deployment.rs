@@ -11,6 +11,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use clap::{Args, ValueEnum};
 use tandem_aws::executions::Executions;
 use tandem_aws::invoke::Functions;
+use tandem_aws::log_lines::LogLines;
 use tandem_aws::mrap::{self, Edge, MrapArn, MrapLinks, MrapUploader};
 use tandem_aws::objects::S3Objects;
 use tandem_aws::queue::Queue;
@@ -240,6 +241,11 @@ impl Deployment {
     /// The executions of a Region.
     pub fn executions(&self, region: &str) -> Executions {
         Executions::new(&self.in_region(region, READ, 1))
+    }
+
+    /// The log groups of a Region. Searching them takes longer than any other call.
+    pub fn log_lines(&self, region: &str) -> LogLines {
+        LogLines::new(&self.in_region(region, INVOCATION, 3))
     }
 
     /// Uploads through the Multi-Region Access Point.

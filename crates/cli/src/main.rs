@@ -1,6 +1,7 @@
 //! The `tandem` command: one for the local Regions and for AWS alike.
 
 mod again;
+mod cost;
 mod deployment;
 mod drill;
 mod emails;
@@ -61,6 +62,9 @@ Examples:
   tandem fetch 3f2a
   tandem fetch 3f2a --output-dir results --force")]
     Fetch(fetch::FetchArgs),
+    /// Show what a batch used and what that costs, or what all calls of the local Regions cost
+    #[command(after_help = cost::HELP)]
+    Cost(cost::CostArgs),
     /// Show the e-mails that the local Regions sent
     #[command(after_help = "\
 Example:
@@ -192,6 +196,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Generate(args) => generate(args.clone()).await,
         Command::Process(args) => process::run(args, which).await,
         Command::Status(args) => unless_interrupted(status::run(args, which)).await,
+        Command::Cost(args) => unless_interrupted(cost::run(args, which)).await,
         Command::Emails(args) => unless_interrupted(emails::run(args, which)).await,
         Command::Reconcile(args) => unless_interrupted(reconcile::run(args, which)).await,
         Command::Resend(args) => unless_interrupted(again::resend(args, which)).await,

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cost;
 #[path = "../support/expected.rs"]
 mod expected;
 mod inputs;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         inputs::CASES,
         keys::CASES,
         size::CASES,
+        cost::CASES,
         lookup::CASES,
         permissions::CASES,
         lifecycle::CASES,
