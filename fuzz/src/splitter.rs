@@ -40,6 +40,7 @@ pub fn run(data: &[u8]) {
         chunk_bytes: u64::from(bytes) + 1,
         max_record: usize::from(record) + 8,
         max_chunks,
+        ..SplitSettings::default()
     };
     let expected = reference(&settings, file);
     assert_eq!(split(&settings, buffers(file, 0)), expected, "in one buffer");
