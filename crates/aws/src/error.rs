@@ -6,7 +6,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tandem_core::ports::ServiceError;
 
 /// Codes with which services ask to slow down.
-const THROTTLED: [&str; 10] = [
+pub(crate) const THROTTLED: [&str; 10] = [
     "ExecutionLimitExceeded",
     "ThrottlingException",
     "Throttling",

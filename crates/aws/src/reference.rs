@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::batch_get_item::BatchGetItemOutput;
+use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
+use aws_sdk_dynamodb::operation::batch_get_item::{BatchGetItemError, BatchGetItemOutput};
 use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, KeysAndAttributes, ReturnConsumedCapacity};
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tandem_core::ports::{LookupAnswer, LookupRecords, LookupRequest, Records, ServiceError};
 
-use crate::error::translate;
+use crate::error::{THROTTLED, translate};
 use crate::metering::Metered;
 
 const OPERATION: &str = "dynamodb:BatchGetItem";
@@ -32,9 +36,15 @@ pub struct ReferenceTable {
 
 impl ReferenceTable {
     /// The table with this name.
+    ///
+    /// What passes by itself is retried by the SDK; throttling is not. The SDK would pause inside one call, unseen by the
+    /// others, and count what it spent against all of them; the domain slows all calls of a chunk down instead.
     #[must_use]
     pub fn new(config: &SdkConfig, table: String) -> Self {
-        let config = aws_sdk_dynamodb::config::Builder::from(config).interceptor(Metered::new()).build();
+        let config = aws_sdk_dynamodb::config::Builder::from(config)
+            .interceptor(Metered::new())
+            .retry_classifier(ThrottlingIsReported)
+            .build();
         Self { client: Client::from_conf(config), table }
     }
 
@@ -47,6 +57,26 @@ impl ReferenceTable {
             .send()
             .await
             .map_err(|error| translate(OPERATION, &self.table, error))
+    }
+}
+
+/// Forbids the SDK to try again where the service asks to slow down.
+#[derive(Debug)]
+struct ThrottlingIsReported;
+
+impl ClassifyRetry for ThrottlingIsReported {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err).and_then(OrchestratorError::as_operation_error);
+        let code =
+            error.and_then(|error| error.downcast_ref::<BatchGetItemError>()).and_then(ProvideErrorMetadata::code);
+        if code.is_some_and(|code| THROTTLED.contains(&code)) {
+            return RetryAction::RetryForbidden;
+        }
+        RetryAction::NoActionIndicated
+    }
+
+    fn name(&self) -> &'static str {
+        "throttling is reported"
     }
 }
 
@@ -111,4 +141,84 @@ pub(crate) fn backoff(tries: u32) -> Duration {
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| u64::from(since.subsec_nanos()));
     Duration::from_millis(ceiling / 2 + nanos % (ceiling / 2))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use aws_config::retry::RetryConfig;
+    use aws_config::{BehaviorVersion, Region};
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    /// Answers each request with this status and body, and counts.
+    #[derive(Debug, Clone)]
+    struct Answers(u16, &'static str, Arc<AtomicUsize>);
+
+    impl HttpConnector for Answers {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            self.2.fetch_add(1, Ordering::SeqCst);
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(self.0.try_into().unwrap(), SdkBody::from(self.1))))
+        }
+    }
+
+    /// What a lookup of two keys comes to, and how many requests it made.
+    async fn look_up(status: u16, body: &'static str) -> (Result<LookupAnswer, ServiceError>, usize) {
+        let answers = Answers(status, body, Arc::default());
+        let requests = Arc::clone(&answers.2);
+        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1));
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "123456789012",
+                "local",
+                None,
+                None,
+                "test",
+            )))
+            .retry_config(retries)
+            .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(answers.clone())))
+            .build();
+        let fields = ["price".to_owned(), "stock".to_owned()];
+        let request = LookupRequest { table: "articles", fields: &fields, keys: &["a", "b"] };
+        let answer = ReferenceTable::new(&config, "references".to_owned()).lookup(&request).await;
+        (answer, requests.load(Ordering::SeqCst))
+    }
+
+    #[tokio::test]
+    async fn throttling_is_reported_at_once_and_what_passes_by_itself_is_tried_again() {
+        let code = "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException";
+        let throttled: &'static str = format!(r#"{{"__type": "{code}", "message": "slow"}}"#).leak();
+        let (answer, requests) = look_up(400, throttled).await;
+        assert!(matches!(answer, Err(ServiceError::Throttled { .. })));
+        assert_eq!(requests, 1);
+        let (answer, requests) = look_up(500, "{}").await;
+        assert!(matches!(answer, Err(ServiceError::Unavailable { .. })));
+        assert_eq!(requests, 3);
+    }
+
+    #[tokio::test]
+    async fn records_unprocessed_keys_and_units_are_told_by_the_keys_places() {
+        let body = r#"{
+            "Responses": {"references": [{"id": {"S": "articles/b"}, "stock": {"N": "7"}, "other": {"BOOL": true}}]},
+            "UnprocessedKeys": {"references": {"Keys": [{"id": {"S": "articles/a"}}]}},
+            "ConsumedCapacity": [{"TableName": "references", "CapacityUnits": 1.5}]}"#;
+        let answer = look_up(200, body).await.0.unwrap();
+        let records: Vec<(usize, Vec<&str>)> =
+            answer.records.iter().map(|(key, values)| (key, values.collect())).collect();
+        assert_eq!(records, [(1, vec!["", "7"])]);
+        assert_eq!((answer.unprocessed, answer.read_units), (vec![0], 1.5));
+    }
 }
