@@ -15,6 +15,7 @@ use tandem_aws::log_lines::LogLines;
 use tandem_aws::mrap::{self, Edge, MrapArn, MrapLinks, MrapUploader};
 use tandem_aws::objects::S3Objects;
 use tandem_aws::queue::Queue;
+use tandem_aws::reference::ReferenceTable;
 use tandem_aws::reference_load::ReferenceLoader;
 use tandem_core::batch::{BatchId, BatchRecord};
 use tandem_core::dataset::Datasets;
@@ -261,6 +262,11 @@ impl Deployment {
     /// Where links lead instead of to AWS.
     pub fn edge(&self) -> Option<&Edge> {
         self.edge.as_ref()
+    }
+
+    /// Reads reference records.
+    pub fn reference(&self) -> ReferenceTable {
+        ReferenceTable::new(&self.config, self.reference_table.clone())
     }
 
     /// Writes reference records.

@@ -10,6 +10,7 @@ mod failover;
 mod fetch;
 mod generate;
 mod links;
+mod load_test;
 mod local;
 mod process;
 mod put;
@@ -110,11 +111,15 @@ Examples:
     /// Take local routing endpoints away, and give them back
     #[command(subcommand)]
     Arc(drill::ArcCommand),
+    /// Upload many files, follow every one to its end, and say how long they took
+    #[command(after_help = load_test::HELP)]
+    LoadTest(load_test::LoadTestArgs),
     /// Make a file of any size, and the reference records that belong to it
     #[command(after_help = "\
 Examples:
   tandem generate --rows 10000 --out orders.csv --reference reference.csv
   tandem generate --rows 1000000 --bad 0 --seed 7 > million.csv
+  tandem generate --rows 10000000 --keys 10000 --out many.csv --reference few.csv
   tandem generate --dataset price-list --rows 500 --bad 5 --out prices.csv")]
     Generate(generate::GenerateArgs),
     /// Process a file on this machine, without any Region: the functions' own code on local files
@@ -193,6 +198,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Fetch(args) => fetch::run(args, which).await,
         Command::Reference(reference::ReferenceCommand::Load(args)) => reference::load(args, which).await,
         Command::Failover(args) => failover::run(args, which).await,
+        Command::LoadTest(args) => load_test::run(args, which).await,
         Command::Generate(args) => generate(args.clone()).await,
         Command::Process(args) => process::run(args, which).await,
         Command::Status(args) => unless_interrupted(status::run(args, which)).await,

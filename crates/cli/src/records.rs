@@ -42,6 +42,14 @@ impl Records {
         self.ask(async |replica| replica.table.get(batch_id).await).await
     }
 
+    /// Those of these batches that are known, in no order; eventually consistent.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn named(&self, batch_ids: &[BatchId]) -> Result<Vec<BatchRecord>, ServiceError> {
+        self.ask(async |replica| replica.list.named(batch_ids).await).await
+    }
+
     /// The batches that are open.
     ///
     /// # Errors

@@ -59,6 +59,21 @@ pub struct LoadArgs {
 /// When the file is not what the dataset needs (naming the line), or the table does not take it; what was loaded stays, and
 /// the next load goes on from there.
 pub async fn load(args: &LoadArgs, which: &Which) -> anyhow::Result<()> {
+    let (rows, resumed, begun) = load_unreported(args, which).await?;
+    report(rows, resumed, begun);
+    Ok(())
+}
+
+/// Loads the file and prints nothing on standard output, for commands that load on the way to something else.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_quietly(args: &LoadArgs, which: &Which) -> anyhow::Result<()> {
+    load_unreported(args, which).await.map(drop)
+}
+
+/// Answers the records that are loaded, those of them that were loaded before, and when this load began.
+async fn load_unreported(args: &LoadArgs, which: &Which) -> anyhow::Result<(u64, u64, Instant)> {
     let datasets = which.datasets()?;
     let lookup = &datasets.named(&args.dataset).map_err(usage)?.lookup;
     let file = || args.file.display().to_string();
@@ -85,8 +100,7 @@ pub async fn load(args: &LoadArgs, which: &Which) -> anyhow::Result<()> {
         Err(_) => checkpoint.save(),
     }
     outcome.with_context(|| format!("{} records of {} are loaded", grouped(checkpoint.rows()), file()))?;
-    report(checkpoint.rows(), resumed, begun);
-    Ok(())
+    Ok((checkpoint.rows(), resumed, begun))
 }
 
 fn report(rows: u64, resumed: u64, begun: Instant) {

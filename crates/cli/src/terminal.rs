@@ -10,6 +10,11 @@ pub fn bytes_bar(total: u64, label: &str) -> ProgressBar {
     bar(total, label, "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}")
 }
 
+/// A bar for so many files; hidden if standard error is no terminal.
+pub fn files_bar(total: u64) -> ProgressBar {
+    bar(total, "ended", "{prefix} [{bar:30}] {pos}/{len} {elapsed} {msg}")
+}
+
 fn bar(total: u64, label: &str, template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     // The template is fixed and correct; a plain bar would do as well.
