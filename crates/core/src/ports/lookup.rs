@@ -50,7 +50,14 @@ impl Records {
     /// Without records, of which each will have as many values as fields were asked for.
     #[must_use]
     pub fn new(fields: usize) -> Self {
-        Self { fields, ..Self::default() }
+        // Room for a full call with short values, so that it is made once for each call.
+        let values = LOOKUP_KEYS * fields;
+        Self {
+            fields,
+            keys: Vec::with_capacity(LOOKUP_KEYS),
+            text: String::with_capacity(8 * values),
+            ends: Vec::with_capacity(values),
+        }
     }
 
     /// Adds the record of a key, given as its index in the request. Values are in the order of the request's fields, empty for
