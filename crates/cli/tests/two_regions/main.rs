@@ -8,9 +8,11 @@
 mod cost;
 #[path = "../support/expected.rs"]
 mod expected;
+mod extremes;
 mod inputs;
 mod keys;
 mod lifecycle;
+mod load;
 mod lookup;
 mod ownership;
 mod permissions;
@@ -43,6 +45,8 @@ fn main() -> ExitCode {
         permissions::CASES,
         lifecycle::CASES,
         ownership::CASES,
+        load::CASES,
+        extremes::CASES,
     ]
     .concat();
     let trials = cases.into_iter().map(|(name, test)| trial(name, test, regions)).collect();
