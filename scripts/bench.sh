@@ -70,6 +70,7 @@ cmp -s "$peers/requirements.txt" "$results/venv/installed.txt" || {
 
 # Results of an earlier run must not pass for this one's.
 rm -f "$results"/{files,cold,growth}.json "$results"/report.md "$results"/*.svg
+rm -rf target/criterion
 trap '[ ${#keep[@]} -gt 0 ] || rm -rf "$results/data"' EXIT
 
 step 'local files'
