@@ -3,7 +3,11 @@
 //! The event arrives at least once, in no order, with its key form-urlencoded (`+` is a space). Decoding it wrongly would
 //! process another object than the one that was uploaded, so a key that does not decode is an error, never a guess.
 
+mod notification;
+
 use crate::batch::{Attempt, BatchId, BatchRecord, BatchStatus};
+
+pub use notification::Notification;
 
 /// An object that was uploaded, as the event names it, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +31,9 @@ pub enum EventError {
     /// The event lacks something.
     #[error("the upload event has no {0}")]
     Missing(&'static str),
+    /// Something in the event is not of its kind.
+    #[error("the upload event's {0} is of no use")]
+    Unusable(&'static str),
     /// The key is not form-urlencoded UTF-8.
     #[error("the upload event's key {0:?} is not form-urlencoded UTF-8")]
     Key(String),

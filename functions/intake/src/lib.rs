@@ -5,12 +5,11 @@
 //! start executions; it never reads the file. Whenever it cannot be sure it fails,
 //! so that Lambda calls again and keeps the event in the OnFailure queue if that does not help.
 
-use aws_lambda_events::event::s3::{S3Event, S3EventRecord};
 use tandem_aws::lambda::Function;
 use tandem_aws::telemetry::Metrics;
 use tandem_core::dataset::Datasets;
 use tandem_core::error::{Classified, ErrorType};
-use tandem_core::event::{EventError, Upload, decode_key};
+use tandem_core::event::{EventError, Notification, Upload};
 use tandem_core::ownership::Limits;
 use tandem_core::ports::{ActiveRegion, ActiveRegionError, AskActiveRegion, Batches, Clock, ServiceError, Workflow};
 use tandem_core::protocol::{Intake as Outcome, Protocol};
@@ -62,18 +61,18 @@ impl Classified for IntakeError {
 
 impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Function for Intake<A, B, W, C> {
     const NAME: &'static str = "intake";
-    type Task = S3Event;
+    type Task = Notification;
     type Answer = ();
     type Error = IntakeError;
 
-    fn describe(_event: &S3Event, _span: &Span, _metrics: &mut Metrics) {}
+    fn describe(_event: &Notification, _span: &Span, _metrics: &mut Metrics) {}
 
-    async fn handle(&self, event: S3Event, metrics: &mut Metrics) -> Result<(), IntakeError> {
+    async fn handle(&self, event: Notification, metrics: &mut Metrics) -> Result<(), IntakeError> {
         let active = self.active_region.ask().await?;
         // One record that fails must not keep the others from being claimed; the event as a whole then fails and comes again.
         let mut failed = None;
-        for record in &event.records {
-            if let Err(error) = self.take_in(record, &active, metrics).await {
+        for upload in event.uploads() {
+            if let Err(error) = self.take_in(upload, &active, metrics).await {
                 failed = failed.or(Some(error));
             }
         }
@@ -85,11 +84,11 @@ impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Intake<A, B, W, C> {
     /// Takes one record of the event in.
     async fn take_in(
         &self,
-        record: &S3EventRecord,
+        upload: Result<Upload, EventError>,
         active: &ActiveRegion,
         metrics: &mut Metrics,
     ) -> Result<(), IntakeError> {
-        let upload = match (upload(record), active) {
+        let upload = match (upload, active) {
             (Ok(upload), _) => upload,
             (Err(error), ActiveRegion::Active) => {
                 tracing::error!("{error}");
@@ -165,17 +164,4 @@ impl<A: AskActiveRegion, B: Batches, W: Workflow, C: Clock> Intake<A, B, W, C> {
         Span::current().record("attempt", record.attempt.number());
         Ok(())
     }
-}
-
-/// What a record of the event says was uploaded.
-fn upload(record: &S3EventRecord) -> Result<Upload, EventError> {
-    let object = &record.s3.object;
-    let required = |value: &Option<String>, what| value.clone().ok_or(EventError::Missing(what));
-    Ok(Upload {
-        bucket: required(&record.s3.bucket.name, "bucket name")?,
-        key: decode_key(&required(&object.key, "object key")?)?,
-        etag: required(&object.e_tag, "ETag")?.trim_matches('"').to_owned(),
-        version_id: object.version_id.clone(),
-        size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-    })
 }

@@ -109,6 +109,7 @@ const PUT: &str = include_str!("../../../assets/events/s3-put.json");
 const ENCODED: &str = include_str!("../../../assets/events/s3-put-encoded-key.json");
 const SEVERAL: &str = include_str!("../../../assets/events/s3-several-records.json");
 const UNDECODABLE: &str = include_str!("../../../assets/events/s3-undecodable-key.json");
+const TEST: &str = include_str!("../../../assets/events/s3-test-event.json");
 
 #[tokio::test]
 async fn an_upload_is_claimed_and_started_once_however_often_its_event_comes() {
@@ -145,6 +146,27 @@ async fn a_key_that_does_not_decode_fails_the_event_and_keeps_no_other_from_bein
     let world = World::default();
     assert_eq!(world.receives(Txt::Active, UNDECODABLE).await, Err("Internal".into()));
     assert_eq!(world.started(), [("input/good.csv".into(), "sales-orders".into())]);
+}
+
+#[tokio::test]
+async fn a_record_without_what_is_needed_fails_the_event_and_keeps_no_other_from_being_claimed() {
+    for missing in ["size", "eTag", "key"] {
+        let world = World::default();
+        let mut event: Value = serde_json::from_str(SEVERAL).unwrap();
+        event["Records"][0]["s3"]["object"].as_object_mut().unwrap().remove(missing).unwrap();
+        assert_eq!(world.receives(Txt::Active, &event.to_string()).await, Err("Internal".into()));
+        assert_eq!(world.started(), [("input/price-list/two.csv".into(), "price-list".into())]);
+    }
+}
+
+#[tokio::test]
+async fn a_test_event_claims_nothing_and_anything_else_that_is_no_notification_fails() {
+    for txt in [Txt::Active, Txt::Standby] {
+        let world = World::default();
+        world.receives(txt, TEST).await.unwrap();
+        assert_eq!(world.receives(txt, r#"{"Event": "other"}"#).await, Err("Internal".into()));
+        assert_eq!(world.claimed(), 0);
+    }
 }
 
 #[tokio::test]

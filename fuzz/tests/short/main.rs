@@ -61,7 +61,7 @@ fn no_dataset_definition_makes_the_parser_or_the_rules_panic() {
 }
 
 #[test]
-fn a_key_of_an_event_is_decoded_as_a_form_field_or_refused() {
+fn each_record_of_an_event_says_what_was_uploaded_or_is_refused() {
     short_run(TARGETS[3]);
 }
 

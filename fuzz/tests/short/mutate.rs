@@ -1,7 +1,7 @@
 //! Mutations of a corpus: the same ones at every run.
 
 /// Pieces that mean something to one of the targets.
-const PIECES: [&[u8]; 32] = [
+const PIECES: [&[u8]; 36] = [
     b",",
     b"\"",
     b"\n",
@@ -34,6 +34,10 @@ const PIECES: [&[u8]; 32] = [
     b"\"enum\":[\"\"],",
     b"\"allOf\":[{}],",
     b"\"$ref\":\"#\",",
+    b"\"Records\":[{\"s3\":{",
+    b"\"size\":-1,",
+    b"\"versionId\":null,",
+    b"\"Event\":\"s3:TestEvent\",",
 ];
 
 /// Longest input that is made: what is longer shows nothing new, slower.
