@@ -16,6 +16,7 @@ mod load;
 mod lookup;
 mod ownership;
 mod permissions;
+mod process;
 #[path = "../support/regions.rs"]
 mod regions;
 mod size;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         ownership::CASES,
         load::CASES,
         extremes::CASES,
+        process::CASES,
     ]
     .concat();
     let trials = cases.into_iter().map(|(name, test)| trial(name, test, regions)).collect();
