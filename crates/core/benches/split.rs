@@ -2,49 +2,28 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod support;
+
 use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use support::{BUFFER, DATASET, orders};
 use tandem_core::csv::{Records, Writer};
 use tandem_core::dataset::{Dataset, Quoting};
 use tandem_core::split::{Found, SplitSettings, Splitter};
 
-const DATASET: &[u8] = include_bytes!("../../../assets/datasets/sales-orders.json");
-const HEADER: [&str; 8] =
-    ["uuid", "Country", "Item Type", "Sales Channel", "Order Priority", "Order Date", "Region", "Ship Date"];
-const PLACES: [[&str; 2]; 5] = [
-    ["Chad", "Sub-Saharan Africa"],
-    ["United Arab Emirates", "Middle East and North Africa"],
-    ["Democratic Republic of the Congo", "Sub-Saharan Africa"],
-    ["Canada", "North America"],
-    ["Australia", "Australia and Oceania"],
-];
-const ITEMS: [&str; 6] = ["Fruits", "Office Supplies", "Baby Food", "Cosmetics", "Snacks", "Personal Care"];
-/// As the SDK hands a download out.
-const BUFFER: usize = 64 * 1024;
-const FILE: usize = 64 * 1024 * 1024;
+/// Some 64 MiB, or 77 where every field is quoted.
+const ROWS: u64 = 800_000;
 
-/// Sales orders of about 83 bytes each, or 16 more where every field is quoted.
-fn orders(quoting: Quoting) -> Bytes {
-    let mut writer = Writer::new(b',', quoting);
-    for name in HEADER {
-        writer.field(name.as_bytes());
+/// A file of sales orders with its header.
+fn file(dataset: &Dataset, quoting: Quoting) -> Bytes {
+    let mut writer = Writer::new(dataset.delimiter, quoting);
+    for column in &dataset.columns {
+        writer.field(column.header.as_bytes());
     }
     writer.end();
-    for number in (0_usize..).take_while(|number| number * 83 < FILE) {
-        let [country, region] = PLACES[number % PLACES.len()];
-        let (day, month) = (number % 28 + 1, number % 12 + 1);
-        let dates = [format!("{month}/{day}/2020"), format!("{month}/{}/2021", 29 - day)];
-        let channel = if number.is_multiple_of(3) { "Online" } else { "Offline" };
-        let uuid = format!("{number:09}");
-        let fields = [&uuid, country, ITEMS[number % ITEMS.len()], channel, "H", &dates[0], region, &dates[1]];
-        for field in fields {
-            writer.field(field.as_bytes());
-        }
-        writer.end();
-    }
-    writer.into_bytes().into()
+    [writer.into_bytes(), orders(ROWS, None, quoting)].concat().into()
 }
 
 fn scan(file: &Bytes, settings: &SplitSettings, dataset: &Dataset) -> Found {
@@ -69,7 +48,7 @@ fn benches(criterion: &mut Criterion) {
     let dataset = Dataset::parse("sales-orders", DATASET).unwrap();
     let settings = SplitSettings::default();
     for (name, quoting) in [("unquoted", Quoting::Necessary), ("quoted", Quoting::All)] {
-        let file = orders(quoting);
+        let file = file(&dataset, quoting);
         let mut group = criterion.benchmark_group(name);
         group.sample_size(20).throughput(Throughput::Bytes(file.len() as u64));
         group.bench_function("splitter", |bencher| bencher.iter(|| scan(&file, &settings, &dataset)));

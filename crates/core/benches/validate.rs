@@ -6,10 +6,11 @@ mod support;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use support::{ROWS, Stand, orders};
+use tandem_core::dataset::Quoting;
 
 fn benches(criterion: &mut Criterion) {
     for (name, bad) in [("valid", None), ("1 in 100 bad", Some(100))] {
-        let stand = Stand::new(ROWS, orders(ROWS, bad));
+        let stand = Stand::new(ROWS, orders(ROWS, bad, Quoting::Necessary));
         for (unit, throughput) in
             [("rows", Throughput::Elements(ROWS)), ("bytes", Throughput::Bytes(stand.input_bytes()))]
         {

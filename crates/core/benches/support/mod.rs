@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream;
 use tandem_core::batch::{Attempt, BatchId};
-use tandem_core::dataset::Dataset;
+use tandem_core::csv::Writer;
+use tandem_core::dataset::{Dataset, Quoting};
 use tandem_core::payload::{BatchInput, ChunkContext, ChunkRange, ChunkTask, Layout};
 use tandem_core::ports::{
     ByteRange, InspectObjects, LookupAnswer, LookupRecords, LookupRequest, ObjectBody, ObjectInfo, ObjectRef, Pause,
@@ -19,10 +20,10 @@ use tandem_core::ports::{
 use tandem_core::validate::{self, ChunkOutcome};
 use tandem_core::{enrich, work};
 
-const DATASET: &[u8] = include_bytes!("../../../../assets/datasets/sales-orders.json");
+pub const DATASET: &[u8] = include_bytes!("../../../../assets/datasets/sales-orders.json");
 const KEY: &str = "input/file.csv";
 /// As the SDK hands a download out.
-const BUFFER: usize = 64 * 1024;
+pub const BUFFER: usize = 64 * 1024;
 /// Rows of a chunk with the default settings.
 pub const ROWS: u64 = 50_000;
 
@@ -36,19 +37,21 @@ const PLACES: [[&str; 2]; 5] = [
 const ITEMS: [&str; 6] = ["Fruits", "Office Supplies", "Baby Food", "Cosmetics", "Snacks", "Personal Care"];
 const VALUES: [&str; 6] = ["4611", "152.58", "97.44", "703546.38", "449295.84", "254250.54"];
 
-/// Sales orders of about 83 bytes each, in no order of their keys; every `bad`-th has a key of the wrong form.
-pub fn orders(rows: u64, bad: Option<u64>) -> Vec<u8> {
-    let mut file = String::new();
+/// Sales orders of about 83 bytes each, or 16 more where every field is quoted, in no order of their keys and without a
+/// header; every `bad`-th has a key of the wrong form.
+pub fn orders(rows: u64, bad: Option<u64>, quoting: Quoting) -> Vec<u8> {
+    let mut file = Writer::new(b',', quoting);
     for number in 0..rows {
         let [country, region] = PLACES[(number % 5) as usize];
         let (item, day, month) = (ITEMS[(number % 6) as usize], number % 28 + 1, number % 12 + 1);
         let channel = if number.is_multiple_of(3) { "Online" } else { "Offline" };
-        let uuid = number * 617_903_441 % 999_999_937;
         let prefix = if bad.is_some_and(|bad| number.is_multiple_of(bad)) { "x" } else { "" };
-        let other = 29 - day;
-        file.push_str(&format!(
-            "{prefix}{uuid:09},{country},{item},{channel},H,{month}/{day}/2020,{region},{month}/{other}/2021\n"
-        ));
+        let uuid = format!("{prefix}{:09}", number * 617_903_441 % 999_999_937);
+        let dates = [format!("{month}/{day}/2020"), format!("{month}/{}/2021", 29 - day)];
+        for field in [&uuid, country, item, channel, "H", &dates[0], region, &dates[1]] {
+            file.field(field.as_bytes());
+        }
+        file.end();
     }
     file.into_bytes()
 }
