@@ -43,7 +43,7 @@ fn a_batch_alone(regions: &Regions) {
     let per_million = cost["usd_per_million_rows"].as_f64().unwrap();
     let of_distinct_keys = usd / reads * 0.5 * 1e6;
     eprintln!(
-        "\nUSD per 1,000,000 rows: {per_million:.4}, and {of_distinct_keys:.4} if every row has a key of its own\n{cost}"
+        "\nUSD per 1,000,000 rows: {per_million:.4}, and {of_distinct_keys:.4} more where all keys differ\n{cost}"
     );
     assert!(per_million + of_distinct_keys <= AIM, "{cost}");
     assert!(cost["reference"]["usd_per_million_rows"].as_f64().unwrap() > 50.0);
