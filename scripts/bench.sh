@@ -41,7 +41,8 @@ done
 
 cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=$PWD/target
-unset CARGO_BUILD_TARGET
+# Where Criterion's results are looked for, whatever the shell says.
+unset CARGO_BUILD_TARGET CRITERION_HOME
 results=target/bench
 peers=crates/bench/peers
 step() { printf '\n== %s (%d s so far)\n' "$1" "$SECONDS"; }
