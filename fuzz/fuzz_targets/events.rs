@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run events`.
+//! `events`, as cargo-fuzz runs it: docs/DEVELOPMENT.md says how.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run splitter`.
+//! `splitter`, as cargo-fuzz runs it: docs/DEVELOPMENT.md says how.
 
 #![no_main]
 

@@ -1,8 +1,8 @@
 //! Fuzz targets: what must hold for any bytes whatever.
 //!
 //! Each target takes bytes and panics where a promise is broken. The same functions are run by `tests/short`, on stable Rust
-//! with the corpus and a fixed number of its mutations, and by cargo-fuzz, guided by coverage, for as long as one likes:
-//! `cargo +nightly fuzz run splitter`, from the root of the workspace.
+//! with the corpus and a fixed number of its mutations, and by cargo-fuzz, guided by coverage, for as long as one likes; the
+//! commands for that are in docs/DEVELOPMENT.md.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a target that cannot go on has found what it looks for")]
 
