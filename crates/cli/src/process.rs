@@ -2,6 +2,7 @@
 //! Region. To try a file or a dataset definition before anything is uploaded, and to measure.
 
 mod folder;
+mod held;
 mod pipeline;
 mod reference;
 mod report;
@@ -129,12 +130,14 @@ fn process(args: &ProcessArgs, dataset: &Dataset, stop: &Arc<AtomicBool>) -> Res
     let loaded = begun.elapsed();
     // Split and validate read the file once each.
     let bar = bytes_bar(2 * about.len(), "processing");
-    let folder = Folder::new(scratch.path(), &args.file, stop, &bar);
+    let folder = Folder::new(scratch.path(), &args.file, stop, &bar).context("cannot begin")?;
     let pipeline = Pipeline { folder: &folder, reference: &table, dataset, stop };
     let finished = pipeline.run(&args.file).map_err(|failure| failure.or_interrupted(stop));
     bar.finish_and_clear();
     let finished = finished?;
-    let [output, rejects] = scratch.publish([&finished.merge.output_key, &finished.merge.rejects_key])?;
+    let results = [&*finished.merge.output_key, &finished.merge.rejects_key];
+    results.iter().try_for_each(|key| folder.lay_out(key)).map_err(anyhow::Error::from)?;
+    let [output, rejects] = scratch.publish(results)?;
     Ok(Report {
         dataset: dataset.name.clone(),
         output,

@@ -46,8 +46,8 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects, L: LookupReco
         return Ok(ChunkOutcome::Reused);
     }
     let (valid, invalid) = futures::try_join!(
-        read(reader, task, ChunkFile::Valid), //
-        read(reader, task, ChunkFile::Invalid),
+        read(reader, task, ChunkFile::Valid, task.chunk.numbered_bytes()),
+        read(reader, task, ChunkFile::Invalid, 0),
     )?;
     let bytes_in = (valid.len() + invalid.len()) as u64;
     let join = Join { dataset, layout: &task.split.layout, valid };
@@ -62,10 +62,8 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects, L: LookupReco
     Ok(ChunkOutcome::Worked(ChunkReport { asked, ..report }))
 }
 
-async fn read<R: ReadObjects>(reader: &R, task: &ChunkTask, file: ChunkFile) -> Result<Bytes, WorkError> {
-    let mut bytes = Vec::new();
-    work::append(reader, &work::object(&task.batch.bucket, file.of(task)), None, &mut bytes).await?;
-    Ok(bytes.into())
+async fn read<R: ReadObjects>(reader: &R, task: &ChunkTask, file: ChunkFile, about: usize) -> Result<Bytes, WorkError> {
+    work::read(reader, &work::object(&task.batch.bucket, file.of(task)), about).await
 }
 
 fn check_rows(task: &ChunkTask, joined: &Joined) -> Result<(), WorkError> {

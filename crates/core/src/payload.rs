@@ -106,6 +106,17 @@ pub struct ChunkRange {
     pub rows: u64,
 }
 
+impl ChunkRange {
+    /// Bytes of the chunk with a number before each row, as long as that is a size that chunks have: a manifest's number is no
+    /// reason to take any memory.
+    pub(crate) fn numbered_bytes(&self) -> usize {
+        const MOST: usize = 32 * 1024 * 1024;
+        let digits = u64::from(self.first_row.saturating_add(self.rows).max(1).ilog10()) + 2;
+        let bytes = self.end.saturating_sub(self.start).saturating_add(self.rows.saturating_mul(digits));
+        usize::try_from(bytes).unwrap_or(MOST).min(MOST)
+    }
+}
+
 /// What a chunk's functions need to know of the split.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkContext {

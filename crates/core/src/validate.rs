@@ -9,12 +9,9 @@ use futures::StreamExt;
 use crate::csv::{Fields, Record, Records, Writer};
 use crate::dataset::{Dataset, Failed, Quoting};
 use crate::enrich::Asked;
-use crate::payload::{ChunkRange, ChunkTask, Layout};
+use crate::payload::{ChunkTask, Layout};
 use crate::ports::{ByteRange, InspectObjects, ObjectRef, ReadObjects, WriteObjects};
 use crate::work::{self, ChunkFile, WorkError, resume};
-
-/// Room is made at first for at most so many bytes: a manifest's number is no reason to take any memory.
-const BYTES_AT_FIRST: usize = 32 * 1024 * 1024;
 
 /// What became of a chunk's rows, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -132,7 +129,7 @@ impl<'a> Validator<'a> {
             dataset,
             layout: &task.split.layout,
             fields: Fields::new(dataset.delimiter),
-            valid: Writer::new(dataset.delimiter, Quoting::Necessary).with_room(valid_bytes(&task.chunk)),
+            valid: Writer::new(dataset.delimiter, Quoting::Necessary).with_room(task.chunk.numbered_bytes()),
             invalid: rejects_writer(),
             row: task.chunk.first_row,
             rejected: 0,
@@ -152,13 +149,6 @@ impl<'a> Validator<'a> {
         }
         self.row += 1;
     }
-}
-
-/// What the valid rows take if all are: the chunk and their numbers, as long as that is a size that chunks have.
-fn valid_bytes(chunk: &ChunkRange) -> usize {
-    let digits = u64::from((chunk.first_row + chunk.rows).max(1).ilog10()) + 2;
-    let bytes = chunk.end.saturating_sub(chunk.start).saturating_add(chunk.rows.saturating_mul(digits));
-    usize::try_from(bytes).unwrap_or_default().min(BYTES_AT_FIRST)
 }
 
 fn first_failed(dataset: &Dataset, layout: &Layout, record: &Record<'_>) -> Option<Failed> {

@@ -208,6 +208,20 @@ pub(crate) async fn append<R: ReadObjects>(
     }
 }
 
+/// Reads an object of about so many bytes to its end. What comes in one piece is not copied.
+pub(crate) async fn read<R: ReadObjects>(reader: &R, object: &ObjectRef, about: usize) -> Result<Bytes, WorkError> {
+    let mut body = reader.read(object, None).await?;
+    let first = body.stream.next().await.transpose()?.unwrap_or_default();
+    let Some(second) = body.stream.next().await.transpose()? else { return Ok(first) };
+    let mut whole = Vec::with_capacity(about);
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(bytes) = body.stream.next().await {
+        whole.extend_from_slice(&bytes?);
+    }
+    Ok(whole.into())
+}
+
 /// Reads a JSON work file.
 pub(crate) async fn read_json<R: ReadObjects, T: for<'de> Deserialize<'de>>(
     reader: &R,

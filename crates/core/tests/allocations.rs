@@ -7,10 +7,11 @@ mod support;
 
 use allocation_counter::{AllocationInfo, measure};
 use support::{ROWS, Stand, orders};
+use tandem_core::dataset::Quoting;
 
 /// What validating and enriching a chunk of so many rows allocate.
 fn chunk(rows: u64) -> [AllocationInfo; 2] {
-    let stand = Stand::new(rows, orders(rows, None));
+    let stand = Stand::new(rows, orders(rows, None, Quoting::Necessary));
     let validated = measure(|| {
         stand.validate();
     });
@@ -43,7 +44,7 @@ fn a_chunk_of_the_default_size_is_validated_and_enriched_in_less_than_32_mib_eac
 fn rejected_rows_are_woven_in_and_counted_without_an_allocation_each() {
     let rows = 10_000;
     let allocations = |bad| {
-        let stand = Stand::new(rows, orders(rows, bad));
+        let stand = Stand::new(rows, orders(rows, bad, Quoting::Necessary));
         stand.validate();
         measure(|| {
             stand.enrich();

@@ -39,9 +39,11 @@ fn look_up(table: &MemoryLookup, keys: &[String]) -> (Result<(Found, Asked), Ser
     let texts: Vec<&str> = keys.iter().map(String::as_str).collect();
     let lookups = Lookups { records: table, pause: &pause, patience: PATIENCE };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let asked = runtime.block_on(lookups.look_up(&lookup, &texts, |key, values| {
-        let before = found.insert(key, values.map(str::to_owned).collect());
-        assert_eq!(before, None, "a key is answered once");
+    let asked = runtime.block_on(lookups.look_up(&lookup, &texts, |records, asked| {
+        for (key, values) in records.iter() {
+            let before = found.insert(asked[key], values.map(str::to_owned).collect());
+            assert_eq!(before, None, "a key is answered once");
+        }
     }));
     (asked.map(|asked| (found, asked)), pause.taken())
 }

@@ -133,9 +133,11 @@ impl<R: LookupRecords, P: Pause> Lookup<R, P> {
     ) -> Result<BTreeMap<String, ReferenceRecord>, ServiceError> {
         let lookups = Lookups { records: &self.reference, pause: &self.pause, patience: PATIENCE };
         let mut records = BTreeMap::new();
-        let asked = lookups.look_up(&dataset.lookup, keys, |key, values| {
-            let named = dataset.lookup.fields.iter().cloned().zip(values.map(str::to_owned));
-            records.insert(keys[key].to_owned(), named.filter(|(_, value)| !value.is_empty()).collect());
+        let asked = lookups.look_up(&dataset.lookup, keys, |found, asked| {
+            for (key, values) in found.iter() {
+                let named = dataset.lookup.fields.iter().cloned().zip(values.map(str::to_owned));
+                records.insert(keys[asked[key]].to_owned(), named.filter(|(_, value)| !value.is_empty()).collect());
+            }
         });
         let asked = asked.await?;
         metrics.count("KeysAsked", asked.keys);

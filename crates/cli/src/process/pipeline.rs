@@ -15,20 +15,22 @@ use tandem_core::payload::{
 };
 use tandem_core::ports::{RejectedRow, ServiceError, StoreRejects};
 use tandem_core::split::{self, SplitError, SplitSettings};
-use tandem_core::work::ChunkFile;
 use tandem_core::{enrich, validate};
 use tokio::runtime::Runtime;
 
 use super::folder::{Folder, INPUT, etag_of};
+use super::held::Held;
 use super::reference::Table;
 use super::usage::thread_time;
 use crate::exit::Interrupted;
 
 /// Most chunks worked on at once, whatever the number of cores: each takes memory.
 const MOST_WORKERS: usize = 8;
-/// A chunk's size: a part of what the functions take, since memory counts for every core here.
-const CHUNK_ROWS: u64 = 20_000;
-const CHUNK_BYTES: u64 = 4 * 1024 * 1024;
+/// A chunk's size: what it is made into stays in a core's cache on the way from step to step. Of very large files the chunks are
+/// larger, since each takes a little memory to the end.
+const CHUNK_ROWS: u64 = 5_000;
+const CHUNK_BYTES: u64 = 256 * 1024;
+const MOST_CHUNKS: u64 = 20_000;
 
 /// A file's way through the functions' code.
 pub struct Pipeline<'a> {
@@ -105,9 +107,10 @@ impl Pipeline<'_> {
         let mut phases = Phases::default();
         let batch = self.batch(input)?;
         let task = SplitTask { batch: batch.clone() };
+        let chunk_bytes = CHUNK_BYTES.max(batch.size / MOST_CHUNKS);
         let settings = SplitSettings {
-            chunk_rows: CHUNK_ROWS,
-            chunk_bytes: CHUNK_BYTES,
+            chunk_rows: CHUNK_ROWS * chunk_bytes / CHUNK_BYTES,
+            chunk_bytes,
             max_chunks: u32::MAX,
             // A disk gains nothing from several reads at once.
             read_bytes: 1 << 20,
@@ -116,7 +119,7 @@ impl Pipeline<'_> {
         };
         let split = split::run(self.folder, self.folder, &settings, self.dataset, &task);
         let split = timed(&mut phases.split, || runtime.block_on(split))?.output;
-        let manifest = std::fs::read(self.folder.path(&split.manifest_key)).context("cannot read the manifest")?;
+        let manifest = self.folder.content(&split.manifest_key).map_err(anyhow::Error::from)?;
         let chunks: Vec<ChunkRange> = serde_json::from_slice(&manifest).context("cannot read the manifest")?;
         let workers = self.work(&batch, &split, &chunks, &mut phases)?;
         let (chunks, task) = (split.chunks, MergeTask { batch, split });
@@ -188,13 +191,12 @@ impl Pipeline<'_> {
         while let Some(&chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
             super::stopped(self.stop)?;
             let task = ChunkTask { batch: batch.clone(), split: context(split), chunk };
-            let validate = validate::run(self.folder, self.folder, self.dataset, &task);
+            // Only this chunk's next step reads what validate writes.
+            let between = Held::default();
+            let validate = validate::run(self.folder, &between, self.dataset, &task);
             timed(&mut spent.validate, || runtime.block_on(validate))?;
-            let enrich = enrich::run(self.folder, self.folder, self.reference, self.reference, self.dataset, &task);
+            let enrich = enrich::run(&between, self.folder, self.reference, self.reference, self.dataset, &task);
             timed(&mut spent.enrich, || runtime.block_on(enrich))?;
-            // Only the results are needed further: a large file would otherwise lie there twice more.
-            self.folder.remove(&ChunkFile::Valid.of(&task));
-            self.folder.remove(&ChunkFile::Invalid.of(&task));
         }
         Ok(())
     }

@@ -75,13 +75,41 @@ impl Table {
         entry.insert(place as u64);
     }
 
-    /// The values of a record.
-    fn get<'t>(&'t self, key: &str) -> Option<impl Iterator<Item = &'t str>> {
-        let text = &self.text;
-        let place = self.places.find(self.hasher.hash_one(key), |at| key_at(text, *at) == key)?;
-        let mut rest = &text[position(*place)..];
+    /// Hands over the values of each of these keys that has a record. First all are looked for, then all are read: what one
+    /// has to wait for until memory answers, another waits for at the same time.
+    fn each<'t>(&'t self, keys: &[&str], mut found: impl FnMut(usize, Values<'t>)) {
+        let hashes: Vec<u64> = keys.iter().map(|key| self.hasher.hash_one(key)).collect();
+        // By the few bits of a hash that the table itself holds: mostly the right one, without a look at the text.
+        let likely: Vec<Option<u64>> = hashes.iter().map(|&hash| self.places.find(hash, |_| true).copied()).collect();
+        for (index, (key, likely)) in keys.iter().zip(likely).enumerate() {
+            let Some(likely) = likely else { continue };
+            let is_key = |at: &u64| key_at(&self.text, *at) == *key;
+            let place = if is_key(&likely) { Some(&likely) } else { self.places.find(hashes[index], is_key) };
+            if let Some(&place) = place {
+                found(index, self.values(place));
+            }
+        }
+    }
+
+    fn values(&self, place: u64) -> Values<'_> {
+        let mut rest = &self.text[position(place)..];
         take(&mut rest);
-        Some((0..self.fields).map(move |_| take(&mut rest)))
+        Values { rest, left: self.fields }
+    }
+}
+
+/// The values of one record.
+struct Values<'t> {
+    rest: &'t str,
+    left: usize,
+}
+
+impl<'t> Iterator for Values<'t> {
+    type Item = &'t str;
+
+    fn next(&mut self) -> Option<&'t str> {
+        self.left = self.left.checked_sub(1)?;
+        Some(take(&mut self.rest))
     }
 }
 
@@ -124,11 +152,7 @@ fn take<'t>(rest: &mut &'t str) -> &'t str {
 impl LookupRecords for Table {
     async fn lookup(&self, request: &LookupRequest<'_>) -> Result<LookupAnswer, ServiceError> {
         let mut records = Records::new(self.fields);
-        for (index, key) in request.keys.iter().enumerate() {
-            if let Some(values) = self.get(key) {
-                records.push(index, values);
-            }
-        }
+        self.each(request.keys, |index, values| records.push(index, values));
         Ok(LookupAnswer { records, unprocessed: Vec::new(), read_units: 0.0 })
     }
 }
@@ -153,7 +177,9 @@ mod tests {
     }
 
     fn values(table: &Table, key: &str) -> Option<Vec<String>> {
-        table.get(key).map(|values| values.map(str::to_owned).collect())
+        let mut all = None;
+        table.each(&[key], |_, values| all = Some(values.map(str::to_owned).collect()));
+        all
     }
 
     #[test]

@@ -110,7 +110,8 @@ fn a_file_of_many_chunks_keeps_its_order() {
     let records = std::iter::once(header.to_owned()).chain(keys().map(|key| format!("{key},1,2,3,4,5,{key}\n")));
     let reference = place.file("r.csv", records.collect::<String>().as_bytes());
     let report = processed(&place.args(place.file("f.csv", file.as_bytes()), reference), false).ok().unwrap();
-    assert_eq!((report.finished.chunks, report.finished.merge.rows_out), (3, 45_000));
+    assert!(report.finished.chunks > 3, "{} chunks", report.finished.chunks);
+    assert_eq!(report.finished.merge.rows_out, 45_000);
     let output = fs::read_to_string(report.output).unwrap();
     for (line, key) in output.lines().skip(1).zip(keys()) {
         assert!(line.starts_with(&format!("\"{key}\"")) && line.ends_with(&format!("\"{key}\"")), "{line}");

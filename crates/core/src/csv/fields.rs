@@ -102,6 +102,11 @@ impl<'a> Record<'a> {
         self.ends.is_empty()
     }
 
+    /// Whether no field has a quote in it. Where one is quoted, that is not known, and the answer no.
+    pub(crate) const fn is_without_quotes(&self) -> bool {
+        self.gap == 1
+    }
+
     /// The bytes of a field.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&'a [u8]> {

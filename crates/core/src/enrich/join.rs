@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::keys::Keys;
 use super::references::References;
 use super::{output_writer, rejects_header};
-use crate::csv::{Fields, LineEnds, Records, Text, Writer};
+use crate::csv::{Fields, LineEnds, Record, Records, Writer};
 use crate::dataset::{Dataset, Source, Unmatched};
 use crate::payload::{Layout, ReasonCount};
 use crate::validate::{RowNumber, rejects_writer, write_reject};
@@ -41,6 +41,8 @@ impl Join<'_> {
         let mut keys = Keys::with_capacity(usize::try_from(rows).unwrap_or_default().min(ROWS_AT_FIRST));
         let mut fields = Fields::new(self.dataset.delimiter);
         let position = self.layout.positions.get(self.dataset.lookup.key).map(|position| position + 1);
+        // Once for all: fields are cut at ASCII characters, which leaves them whole.
+        std::str::from_utf8(&self.valid).map_err(|_| NOT_UTF8)?;
         self.each_line(|line| {
             let key = position.and_then(|position| fields.field(line, position)).unwrap_or_default();
             keys.push(std::str::from_utf8(key).map_err(|_| NOT_UTF8)?);
@@ -62,16 +64,25 @@ impl Join<'_> {
         let mut rows_out = 0;
         let mut keys = keys.of_rows().iter();
         let mut fields = Fields::new(self.dataset.delimiter);
+        let plain = references.are_without_quotes();
         self.each_line(|line| {
-            let row = fields.parse(line).text().ok_or(NOT_UTF8)?;
-            let number = row.get(0).and_then(|number| number.parse().ok()).ok_or("a row has no number")?;
+            let row = fields.parse(line);
+            let number = row.get(0).and_then(|number| str::from_utf8(number).ok()?.parse().ok());
+            let number = number.ok_or("a row has no number")?;
             let reference = keys.next().and_then(|&key| references.get(key));
             if reference.is_none() && self.dataset.lookup.unmatched == Unmatched::Reject {
                 rejects.add(number, line, self.key_field(), "unmatched");
                 return Ok(());
             }
             rows_out += 1;
-            self.write(&mut output, &row, references, reference);
+            if plain && row.is_without_quotes() {
+                self.write(&row, references, reference, |value| output.field_without_quote(value));
+            } else {
+                self.write(&row, references, reference, |value| {
+                    output.field(value);
+                });
+            }
+            output.end();
             Ok(())
         })?;
         let (rejects, rows_rejected, reasons) = rejects.finish()?;
@@ -84,15 +95,14 @@ impl Join<'_> {
         self.valid.len() + references.bytes() + 3 * rows * self.dataset.output.columns.len()
     }
 
-    fn write(&self, output: &mut Writer, row: &Text<'_>, references: &References, reference: Option<usize>) {
+    /// Hands over the fields of a row of the output.
+    fn write(&self, row: &Record<'_>, references: &References, reference: Option<usize>, mut field: impl FnMut(&[u8])) {
         for column in &self.dataset.output.columns {
-            let value = match column.source {
-                Source::Input(column) => self.field(row, column),
-                Source::Lookup(field) => reference.map_or("", |record| references.value(record, field)),
-            };
-            output.field(value.as_bytes());
+            match column.source {
+                Source::Input(column) => field(self.field(row, column)),
+                Source::Lookup(at) => field(reference.map_or("", |record| references.value(record, at)).as_bytes()),
+            }
         }
-        output.end();
     }
 
     fn key_field(&self) -> &str {
@@ -100,7 +110,7 @@ impl Join<'_> {
     }
 
     /// A field of a valid row, which stands one further right there: the row's number comes first.
-    fn field<'r>(&self, row: &Text<'r>, column: usize) -> &'r str {
+    fn field<'r>(&self, row: &Record<'r>, column: usize) -> &'r [u8] {
         self.layout.positions.get(column).and_then(|position| row.get(position + 1)).unwrap_or_default()
     }
 

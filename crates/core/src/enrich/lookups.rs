@@ -16,7 +16,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 use crate::dataset::Lookup;
-use crate::ports::{LOOKUP_KEYS, LookupAnswer, LookupRecords, LookupRequest, Pause, ServiceError};
+use crate::ports::{LOOKUP_KEYS, LookupAnswer, LookupRecords, LookupRequest, Pause, Records, ServiceError};
 
 /// Calls under way at once, at first and at most.
 const FIRST_AT_ONCE: usize = 4;
@@ -49,8 +49,8 @@ pub struct Asked {
 }
 
 impl<L: LookupRecords, P: Pause> Lookups<'_, L, P> {
-    /// Looks up keys, all different and each of a length that the table takes. `found` is called with the index of each key
-    /// that has a record and with its values, in any order of keys.
+    /// Looks up keys, all different and each of a length that the table takes. `found` is called for each answer, in any order,
+    /// with its records and with the index in `keys` of each key that its call asked for.
     ///
     /// # Errors
     /// [`ServiceError::Throttled`] when pauses have come to the patience and keys are left; any other error of a call.
@@ -58,7 +58,7 @@ impl<L: LookupRecords, P: Pause> Lookups<'_, L, P> {
         &self,
         lookup: &Lookup,
         keys: &[&str],
-        mut found: impl FnMut(usize, &mut dyn Iterator<Item = &str>) + Send,
+        mut found: impl FnMut(&Records, &[usize]) + Send,
     ) -> Result<Asked, ServiceError> {
         let mut asked = Asked { keys: keys.len() as u64, ..Asked::default() };
         let mut pace = Pace::new(self.patience);
@@ -78,7 +78,7 @@ impl<L: LookupRecords, P: Pause> Lookups<'_, L, P> {
             match answer {
                 Ok(answer) => {
                     asked.read_units += answer.read_units;
-                    answer.records.iter().for_each(|(key, mut values)| found(call[key], &mut values));
+                    found(&answer.records, &call);
                     pace.answered(call.len(), answer.unprocessed.len());
                     waiting.extend(answer.unprocessed.iter().map(|&key| call[key]));
                 }

@@ -3,7 +3,7 @@
 use super::keys::Keys;
 use super::lookups::{Asked, Lookups};
 use crate::dataset::Lookup;
-use crate::ports::{LookupRecords, Pause, RECORD_ID_BYTES, ServiceError};
+use crate::ports::{LookupRecords, Pause, RECORD_ID_BYTES, Records, ServiceError};
 
 /// In the place of a record's number: the key has none.
 const UNMATCHED: u32 = u32::MAX;
@@ -37,24 +37,33 @@ impl References {
         let possible: Vec<usize> =
             (0..keys.len()).filter(|&number| (1..=longest).contains(&keys.get(number).len())).collect();
         let texts: Vec<&str> = possible.iter().map(|&number| keys.get(number)).collect();
-        let asked = lookups.look_up(lookup, &texts, |key, values| references.insert(possible[key], values)).await?;
+        let take = |records: &Records, asked: &[usize]| references.take(records, |key| possible[asked[key]]);
+        let asked = lookups.look_up(lookup, &texts, take).await?;
         Ok((references, asked))
     }
 
-    fn insert(&mut self, key: usize, values: &mut dyn Iterator<Item = &str>) {
-        let Some(record) = self.records.get_mut(key).filter(|record| **record == UNMATCHED) else { return };
-        *record = self.known;
-        self.known += 1;
-        for value in values.take(self.fields) {
-            self.values.push_str(value);
-            self.ends.push(self.values.len());
+    /// Takes an answer's records over, whole: `number` tells a key's number by its index in the request.
+    fn take(&mut self, records: &Records, number: impl Fn(usize) -> usize) {
+        for (&key, record) in records.keys().iter().zip(self.known..) {
+            if let Some(known) = self.records.get_mut(number(key)).filter(|known| **known == UNMATCHED) {
+                *known = record;
+            }
         }
-        self.ends.resize(self.known as usize * self.fields, self.values.len());
+        self.known += records.len() as u32;
+        let (values, ends) = records.values();
+        let before = self.values.len();
+        self.values.push_str(values);
+        self.ends.extend(ends.iter().map(|end| before + end));
     }
 
     /// The record of a key.
     pub(super) fn get(&self, key: usize) -> Option<usize> {
         self.records.get(key).filter(|record| **record != UNMATCHED).map(|&record| record as usize)
+    }
+
+    /// Whether no value has a quote in it.
+    pub(super) fn are_without_quotes(&self) -> bool {
+        memchr::memchr(b'"', self.values.as_bytes()).is_none()
     }
 
     /// Bytes of all values.

@@ -91,6 +91,16 @@ impl Records {
         })
     }
 
+    /// The index of each record's key in the request.
+    pub(crate) fn keys(&self) -> &[usize] {
+        &self.keys
+    }
+
+    /// The values of all records, one behind the other, and where each ends.
+    pub(crate) fn values(&self) -> (&str, &[usize]) {
+        (&self.text, &self.ends)
+    }
+
     fn value(&self, at: usize) -> &str {
         let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or_default();
         self.ends.get(at).and_then(|&end| self.text.get(start..end)).unwrap_or_default()
