@@ -23,6 +23,8 @@ pub use upload::{MrapUploader, UploadError};
 pub fn client(config: &SdkConfig, edge: Option<Edge>) -> Client {
     let mut builder = tuned(aws_sdk_s3::config::Builder::from(config)).force_path_style(false);
     builder.set_endpoint_url(None);
+    // Uploads come over the caller's line, which may be slow: they are given the time that the caller's configuration gives.
+    builder.set_timeout_config(config.timeout_config().cloned());
     if let Some(edge) = edge {
         builder.push_interceptor(aws_sdk_s3::config::SharedInterceptor::new(edge));
     }

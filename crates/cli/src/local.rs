@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use tandem_local::admin::Uploads;
 use tandem_local::{LocalState, LocalStatus, Options, Stage, StageProgress, Started};
 
 use crate::deployment::{Target, Which};
@@ -60,6 +61,9 @@ pub struct UpArgs {
     /// Seconds between a write to a bucket and its replica in the other Region [default: 1]
     #[arg(long, value_name = "SECONDS")]
     pub replication_lag: Option<f64>,
+    /// Files that may be under way at once, more than these wait: the emulator is one busy process [default: 6]
+    #[arg(long, value_name = "FILES", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub files_at_once: Option<u16>,
     /// Seconds for which the answer about the active Region may be cached [default: 10]
     #[arg(long, value_name = "SECONDS")]
     pub txt_ttl: Option<u32>,
@@ -79,6 +83,7 @@ impl UpArgs {
         options.edge_port = self.edge_port.unwrap_or(options.edge_port);
         options.emulator_port = self.emulator_port.unwrap_or(options.emulator_port);
         options.dns_port = self.dns_port.unwrap_or(options.dns_port);
+        options.files_at_once = self.files_at_once.map_or(options.files_at_once, usize::from);
         options.txt_ttl_seconds = self.txt_ttl.unwrap_or(options.txt_ttl_seconds);
         options.mail_lease_seconds = self.mail_lease.unwrap_or(options.mail_lease_seconds);
         options.takeover_grace_seconds = self.takeover_grace.unwrap_or(options.takeover_grace_seconds);
@@ -171,13 +176,18 @@ fn text(status: &LocalStatus) -> String {
         return String::from("The local Regions do not run.\n");
     };
     let answers = |healthy: bool| if healthy { "answers" } else { "does not answer" };
+    let uploads = status.edge.as_ref().map(|edge| &edge.uploads).filter(|uploads| uploads.waiting > 0);
+    let uploads = uploads.map(|uploads| {
+        let Uploads { waiting, under_way, at_once, .. } = uploads;
+        format!("uploads   {waiting} wait: {under_way} files are under way, {at_once} may be\n")
+    });
     let lines = [
         running(state),
         format!("edge      {} {}", state.endpoint(), answers(status.edge.is_some())),
         format!("emulator  {}", answers(status.emulator_healthy)),
         format!("DNS       {}", state.dns()),
     ];
-    lines.map(|line| line + "\n").concat()
+    lines.map(|line| line + "\n").concat() + &uploads.unwrap_or_default()
 }
 
 async fn prepare(which: &Which) -> anyhow::Result<()> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use axum::http::Method;
 
+pub use crate::edge::admission::Uploads;
 pub use crate::edge::api::{ActiveText, EdgeStatus};
 pub use crate::edge::counts::Count;
 pub use crate::edge::faults::{Fault, FaultAction, FaultInForce};

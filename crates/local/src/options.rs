@@ -25,6 +25,8 @@ pub struct Options {
     pub regions: [String; 2],
     /// Seconds between a write to a bucket and its replica in the other Region.
     pub replication_lag_seconds: f64,
+    /// How many files may be under way at once; more than these wait to be taken.
+    pub files_at_once: usize,
     /// How long an answer about the active Region may be cached.
     pub txt_ttl_seconds: u32,
     /// How long after its fence a delivery may still send its e-mail.
@@ -50,6 +52,7 @@ impl Options {
             account: "123456789012".to_owned(),
             regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
             replication_lag_seconds: 1.0,
+            files_at_once: 6,
             txt_ttl_seconds: 10,
             mail_lease_seconds: 5,
             takeover_grace_seconds: 10,

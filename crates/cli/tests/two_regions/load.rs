@@ -7,25 +7,37 @@ use crate::expected::{HEADER, row};
 use crate::regions::{Regions, wait_for};
 
 pub const CASES: &[Case] = &[
-    ("twelve_files_at_once_are_all_delivered_and_followed_to_their_end", twelve_at_once),
+    ("forty_files_at_once_wait_their_turn_and_are_all_delivered", forty_at_once),
     ("different_keys_cost_one_call_in_a_hundred_however_often_they_stand_in_the_file", keys_in_hundreds),
     ("a_file_of_one_key_costs_one_lookup", one_key),
 ];
 
-fn twelve_at_once(regions: &Regions) {
+/// Many more than the local Regions let be under way at once: the others wait, and none is told to come again.
+fn forty_at_once(regions: &Regions) {
+    const FILES: usize = 40;
+    let uploads = || wait_for(regions.admin().status()).unwrap().uploads;
+    let before = uploads();
     let path = regions.scratch("load.json", b"");
-    let arguments = ["load-test", "-n", "12", "-w", "0", "-r", "200", "--json", "--report", path.to_str().unwrap()];
+    let number = FILES.to_string();
+    let arguments = ["load-test", "-n", &number, "-w", "0", "-r", "200", "--json", "--report", path.to_str().unwrap()];
     let report: Value = serde_json::from_str(&regions.succeeds(&arguments)).unwrap();
-    assert_eq!((&report["delivered"], &report["not_delivered"]), (&12.into(), &0.into()), "{report}");
+    assert_eq!((&report["delivered"], &report["not_delivered"]), (&FILES.into(), &0.into()), "{report}");
     let files = report["files"].as_array().unwrap();
-    assert_eq!(files.len(), 12);
+    assert_eq!(files.len(), FILES);
     for file in files {
         assert_eq!((&file["outcome"], &file["rows"]), (&"delivered".into(), &200.into()), "{file}");
+        assert_eq!(file["attempt"], 1, "{file}");
         assert!(file["seconds"].as_f64().unwrap() <= report["max"].as_f64().unwrap(), "{file}");
         assert_eq!(regions.emails(file["batch_id"].as_str().unwrap()).len(), 1);
     }
     let written: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     assert_eq!(written, report);
+    let after = uploads();
+    assert!(after.waited > before.waited && after.waiting == 0, "{after:?}");
+    assert_eq!(after.turned_away, before.turned_away);
+    for region in &regions.state().regions {
+        assert_eq!(regions.events_given_up(region), 0, "in {region}");
+    }
 }
 
 /// Calls of `BatchGetItem` so far, of all Regions.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tower_service::Service;
 
 use super::Edge;
+use super::admission::Uploads;
 use super::counts::Count;
 use super::faults::{Fault, FaultInForce};
 use super::isolation::{RegionState, RegionStatus, SLOWEST};
@@ -37,6 +38,8 @@ pub struct EdgeStatus {
     pub faults: Vec<FaultInForce>,
     /// How replication stands.
     pub replication: ReplicationStatus,
+    /// How the writes of inputs stand.
+    pub uploads: Uploads,
 }
 
 /// What the TXT record says.
@@ -86,6 +89,7 @@ async fn status(State(edge): Shared) -> Json<EdgeStatus> {
         arc: edge.routing.status(),
         faults: edge.faults.all(),
         replication: edge.replication.status(&edge.buckets),
+        uploads: edge.admission.uploads(&edge.isolation.isolated()),
     })
 }
 

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Limited};
 use super::request::{Facts, query_value};
 use super::route::Location;
 use super::upstream::OwnRequest;
-use super::{Edge, answer, range, strong};
+use super::{Edge, answer, executions, range, strong};
 
 /// How long a write may have its turn: an emulator that hangs on one must not hold up all others for ever.
 const LONGEST_TURN: Duration = Duration::from_secs(60);
@@ -26,6 +26,9 @@ pub async fn forward(
 ) -> Response<Body> {
     if facts.service == "dynamodb" && strong::is_write(&facts.operation) {
         return forward_write(edge, parts, body).await;
+    }
+    if facts.service == "states" && facts.operation == "StartExecution" {
+        return executions::start(edge, facts, parts, body).await;
     }
     let translated = place.and_then(|place| foreign_version(edge, facts, place, &parts));
     let (method, part) = (parts.method.clone(), range::asked(facts, &parts));
@@ -43,7 +46,8 @@ pub async fn forward(
     }
 }
 
-async fn pass(edge: &Edge, service: &str, parts: Parts, body: Body) -> Response<Body> {
+/// Passes a request on as it came.
+pub async fn pass(edge: &Edge, service: &str, parts: Parts, body: Body) -> Response<Body> {
     edge.upstream.pass(parts, body).await.unwrap_or_else(|error| {
         tracing::warn!("the emulator broke off: {error:#}");
         answer::error(service, StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable", "the emulator broke off")

@@ -8,14 +8,17 @@
 //! 4. [`forward`]: to the emulator and back, streaming; one at a time to strongly consistent tables,
 //! 5. [`effects`]: what follows from its success: replication, new routes.
 //!
-//! All along it travels on a [line](isolation) that is cut when a Region is that it concerns. Beside them: [`routing`] is the
+//! The write of an input first waits until fewer files are under way: [`admission`], which [`executions`] tells what runs.
+//! All along a request travels on a [line](isolation) that is cut when a Region is that it concerns. Beside them: [`routing`] is the
 //! routing controls' five endpoints, [`api`] is how the command sets and reads all this under `/_tandem/`. What the TXT
 //! record says is decided here too: what the routing controls say, unless it is overridden.
 
+pub mod admission;
 pub mod answer;
 pub mod api;
 pub mod counts;
 mod effects;
+mod executions;
 pub mod faults;
 mod forward;
 pub mod isolation;
@@ -42,6 +45,7 @@ use axum::http::{Response, StatusCode};
 use tokio::net::TcpListener;
 
 use crate::options::Options;
+use admission::{Admission, Bounds};
 use counts::{Call, Counts};
 use faults::Faults;
 use isolation::{Isolation, RegionState};
@@ -69,6 +73,7 @@ pub struct Edge {
     pub routing: Routing,
     versions: Arc<Versions>,
     strong: StrongTables,
+    admission: Admission,
     /// Bucket of each Region: those that are replicated.
     buckets: BTreeMap<String, String>,
     primary: String,
@@ -106,6 +111,7 @@ impl Edge {
             routing: Routing::new(options),
             versions,
             strong: StrongTables::default(),
+            admission: Admission::new(Bounds::usual(options.files_at_once)),
             buckets,
             primary: options.primary().to_owned(),
             access_point: RwLock::default(),
@@ -185,6 +191,12 @@ async fn handle(edge: Arc<Edge>, api: axum::Router, request: Request) -> Result<
 /// One call that reaches AWS.
 async fn answer_call(edge: &Arc<Edge>, facts: Facts, parts: Parts, body: Body) -> Result<Response<Body>, Cut> {
     let call = edge.counts.note(&facts);
+    if admission::is_input(&facts)
+        && let Err(admission::SlowDown) = edge.admission.enter(&**edge).await
+    {
+        let message = "Reduce your request rate: as many files as may be are under way in the local Regions.";
+        return Ok(answer::error("s3", StatusCode::SERVICE_UNAVAILABLE, "SlowDown", message));
+    }
     let (suffered, body) = match edge.faults.take(&facts, parts.uri.path(), body).await {
         Ok(taken) => taken,
         Err(refusal) => return Ok(*refusal),
