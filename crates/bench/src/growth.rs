@@ -38,6 +38,9 @@ pub struct GrowthArgs {
     /// Different keys in the files, and records in the reference table
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub keys: u64,
+    /// Percentage of bad rows: a batch keeps at most 1,000 rejected rows in its table, and what those cost belongs to no row
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.1)]
+    pub bad: f64,
     /// Project folder of the local Regions that run
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub project_dir: PathBuf,
@@ -78,6 +81,7 @@ pub struct Size {
 #[derive(Debug, Serialize)]
 struct Growth<'a> {
     keys: u64,
+    bad_percent: f64,
     sizes: &'a [Size],
     verdict: &'a Verdict,
 }
@@ -107,7 +111,8 @@ pub fn run(args: &GrowthArgs) -> anyhow::Result<()> {
 
 fn write(args: &GrowthArgs, sizes: &[Size]) -> anyhow::Result<Verdict> {
     let verdict = Verdict::of(sizes);
-    let text = serde_json::to_string_pretty(&Growth { keys: args.keys, sizes, verdict: &verdict })?;
+    let text =
+        serde_json::to_string_pretty(&Growth { keys: args.keys, bad_percent: args.bad, sizes, verdict: &verdict })?;
     fs::write(&args.out, text).with_context(|| format!("cannot write {}", args.out.display()))?;
     Ok(verdict)
 }
@@ -153,8 +158,8 @@ fn by_function(cost: &Value, field: &str) -> BTreeMap<String, u64> {
 /// Makes a file that no earlier run has made, so that it is a batch of its own.
 fn generate(args: &GrowthArgs, rows: u64, more: &[&str]) -> anyhow::Result<()> {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis().to_string();
-    let (rows, keys) = (rows.to_string(), args.keys.to_string());
-    let mut arguments = vec!["generate", "--rows", &rows, "--seed", &seed, "--keys", &keys];
+    let (rows, keys, bad) = (rows.to_string(), args.keys.to_string(), args.bad.to_string());
+    let mut arguments = vec!["generate", "--rows", &rows, "--seed", &seed, "--keys", &keys, "--bad", &bad];
     arguments.extend_from_slice(more);
     tandem(args, &arguments).map(drop)
 }

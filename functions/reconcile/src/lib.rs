@@ -1,7 +1,8 @@
 //! Deals with every batch that is open: takes over, starts, and names the inputs that are missing.
 //!
-//! Called every few minutes in both Regions, and by the runbook of a failover; it acts only where the TXT record says so. It
-//! may read and write the state table, look at `input/`, start and describe executions, and write `reports/`.
+//! Called every few minutes in both Regions, and by the runbook of a failover; it acts only where the TXT record says so, and
+//! elsewhere only measures whether the active Region's batches still change. It may read and write the state table, look at
+//! `input/`, start and describe executions, and write `reports/`.
 
 use std::time::Duration;
 
@@ -195,6 +196,7 @@ where
     async fn reconcile(&self, run: Option<RunId>, metrics: &mut Metrics) -> Result<Answer, ReconcileError> {
         if let ActiveRegion::Standby { active } = self.active_region.ask().await? {
             info!(active, "standing by");
+            self.watch(&active, metrics).await;
             let pass = standing_by(self.regions.here(), &active, self.clock.now());
             return Ok(Answer::Pass(Box::new(pass)));
         }
@@ -216,6 +218,18 @@ where
             write_report(&self.objects, bucket, &merged(before, &run, &pass)).await.map_err(Refusal::from)?;
         }
         Ok(Answer::Pass(Box::new(pass.shortened())))
+    }
+
+    /// Measures for how long the active Region has changed nothing about an open batch: if it is lost, it cannot say so itself.
+    /// This reads, and where it cannot it leaves the figure out: standing by never fails for it.
+    async fn watch(&self, active: &str, metrics: &mut Metrics) {
+        match self.batches.unfinished(active, None).await {
+            Ok(page) => {
+                let longest = page.records.first().map(|record| seconds_since(&record.updated, self.clock.now()));
+                metrics.seconds("ActiveUnchangedSeconds", longest.unwrap_or_default());
+            }
+            Err(error) => warn!("the active Region's open batches could not be listed: {error}"),
+        }
     }
 
     async fn rerun(&self, batch_id: &BatchId, metrics: &mut Metrics) -> Result<Answer, ReconcileError> {
@@ -258,6 +272,8 @@ where
         }
         let missing = pass.missing.iter().map(|item| seconds_since(&item.created, self.clock.now()));
         metrics.seconds("OldestMissingSeconds", missing.fold(0.0, f64::max));
+        let oldest = pass.oldest.as_deref().map(|since| seconds_since(since, self.clock.now()));
+        metrics.seconds("OldestOpenSeconds", oldest.unwrap_or_default());
         info!(
             seen = counts.seen,
             taken_over = counts.taken_over,

@@ -148,4 +148,26 @@ async fn a_pass_is_measured_by_what_it_did_and_by_the_age_of_what_is_missing() {
     let values = ["BatchesReconciled", "BatchesTakenOver", "InputsMissing", "OldestMissingSeconds", "BatchesStuck"]
         .map(|name| metrics.value(name));
     assert_eq!(values, [1.0, 1.0, 1.0, 10.0, 0.0].map(Some));
+    let ages = ["OldestOpenSeconds", "ActiveUnchangedSeconds"].map(|name| metrics.value(name));
+    assert_eq!(ages, [Some(10.0), None]);
+}
+
+#[tokio::test]
+async fn the_region_that_stands_by_measures_for_how_long_the_active_one_has_changed_nothing() {
+    let function = function(Txt::Standby, Faults::none()).await;
+    let mut metrics = Metrics::begin("reconcile", REGION);
+    let task = serde_json::from_value(json!({"action": "reconcile"})).unwrap();
+    function.handle(task, &mut metrics).await.unwrap();
+    let ages = ["OldestOpenSeconds", "ActiveUnchangedSeconds"].map(|name| metrics.value(name));
+    assert_eq!(ages, [None, Some(10.0)]);
+}
+
+#[tokio::test]
+async fn a_region_stands_by_without_the_table_too() {
+    let mut function = function(Txt::Standby, Faults::none()).await;
+    function.batches = function.batches.reached_with(Faults::from(0));
+    let mut metrics = Metrics::begin("reconcile", REGION);
+    let task = serde_json::from_value(json!({"action": "reconcile"})).unwrap();
+    function.handle(task, &mut metrics).await.unwrap();
+    assert_eq!(metrics.value("ActiveUnchangedSeconds"), None);
 }

@@ -6,35 +6,40 @@ use serde::Serialize;
 
 use super::Size;
 
-/// From this size on chunks are full, so that figures per row and per chunk can be compared.
-const COMPARED_FROM: u64 = 100_000;
+/// From this size on chunks are full, so that costs per row can be compared.
+const COST_FROM: u64 = 100_000;
+/// From this size on a file is larger than what split reads ahead, so that memory can be compared.
+const MEMORY_FROM: u64 = 1_000_000;
 /// Most by which the cost per row of the largest size may differ.
 const COST: f64 = 0.10;
-/// Most by which memory may grow from the smallest size that is compared to the largest: a process keeps what it once had.
+/// Most by which memory may grow from the smallest size that is compared to the largest: how full the read-ahead is varies.
 const MEMORY: f64 = 1.5;
 
-/// What the sizes show; nothing where fewer than two can be compared.
+/// What the sizes show; nothing where there is no size to compare with.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
     /// Cost per row at the largest size, as a multiple of that at 100,000 rows.
     pub cost_ratio: Option<f64>,
-    /// The function whose memory grew the most, and by what factor.
+    /// The function whose memory grew the most since 1,000,000 rows, and by what factor.
     pub memory_ratio: Option<(String, f64)>,
 }
 
 impl Verdict {
-    /// Compares the largest size with the one of 100,000 rows.
+    /// Compares the largest size with smaller ones.
     pub fn of(sizes: &[Size]) -> Self {
-        let first = sizes.iter().find(|size| size.rows == COMPARED_FROM);
-        let Some((first, last)) = first.zip(sizes.last()).filter(|(first, last)| last.rows > first.rows) else {
-            return Self { cost_ratio: None, memory_ratio: None };
+        let with = |rows: u64| {
+            let first = sizes.iter().find(|size| size.rows == rows);
+            first.zip(sizes.last()).filter(|(first, last)| last.rows > first.rows)
         };
-        let grown = |(name, peak): (&String, &u64)| {
-            let before = *first.peak_memory.get(name)?;
-            Some((name.clone(), *peak as f64 / before.max(1) as f64))
-        };
-        let memory_ratio = last.peak_memory.iter().filter_map(grown).max_by(|a, b| a.1.total_cmp(&b.1));
-        Self { cost_ratio: Some(last.usd_per_million_rows / first.usd_per_million_rows), memory_ratio }
+        let cost_ratio = with(COST_FROM).map(|(first, last)| last.usd_per_million_rows / first.usd_per_million_rows);
+        let memory_ratio = with(MEMORY_FROM).and_then(|(first, last)| {
+            let grown = |(name, peak): (&String, &u64)| {
+                let before = *first.peak_memory.get(name)?;
+                Some((name.clone(), *peak as f64 / before.max(1) as f64))
+            };
+            last.peak_memory.iter().filter_map(grown).max_by(|a, b| a.1.total_cmp(&b.1))
+        });
+        Self { cost_ratio, memory_ratio }
     }
 
     /// Whether both are flat, as far as is known.
@@ -46,15 +51,21 @@ impl Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.cost_ratio, &self.memory_ratio) {
-            (Some(cost), Some((function, memory))) => write!(
+        match self.cost_ratio {
+            Some(ratio) => write!(
                 formatter,
-                "largest against {COMPARED_FROM} rows: cost per row x {cost:.3} (x {:.2} to x {:.2}), \
-                 memory of {function} x {memory:.2} (at most x {MEMORY})",
+                "largest against {COST_FROM} rows: cost per row x {ratio:.3} (x {:.2} to x {:.2})",
                 1.0 - COST,
                 1.0 + COST
+            )?,
+            None => write!(formatter, "no size above {COST_FROM} rows: no cost to compare")?,
+        }
+        match &self.memory_ratio {
+            Some((function, ratio)) => write!(
+                formatter,
+                "; largest against {MEMORY_FROM} rows: memory of {function} x {ratio:.2} (at most x {MEMORY})"
             ),
-            _ => write!(formatter, "fewer than two sizes from {COMPARED_FROM} rows on: nothing to compare"),
+            None => write!(formatter, "; no size above {MEMORY_FROM} rows: no memory to compare"),
         }
     }
 }
@@ -84,14 +95,15 @@ mod tests {
     }
 
     #[test]
-    fn cost_and_memory_are_compared_from_full_chunks_on() {
-        let small = || [size(10_000, 9.0, 10), size(100_000, 1.0, 40)];
+    fn cost_is_compared_from_full_chunks_on_and_memory_from_full_buffers_on() {
+        let small = || [size(10_000, 9.0, 10), size(100_000, 1.0, 20), size(1_000_000, 1.0, 40)];
         let with = |last: Size| Verdict::of(&[&small()[..], &[last]].concat());
-        assert!(with(size(1_000_000, 1.09, 44)).holds());
-        assert!(with(size(1_000_000, 0.91, 40)).holds());
-        assert!(!with(size(1_000_000, 1.2, 40)).holds());
-        assert!(!with(size(1_000_000, 0.8, 40)).holds());
-        assert!(!with(size(1_000_000, 1.0, 70)).holds());
-        assert_eq!(Verdict::of(&small()), Verdict { cost_ratio: None, memory_ratio: None });
+        assert!(with(size(10_000_000, 1.09, 59)).holds());
+        assert!(with(size(10_000_000, 0.91, 40)).holds());
+        assert!(!with(size(10_000_000, 1.2, 40)).holds());
+        assert!(!with(size(10_000_000, 0.8, 40)).holds());
+        assert!(!with(size(10_000_000, 1.0, 70)).holds());
+        assert_eq!(Verdict::of(&small()).memory_ratio, None);
+        assert_eq!(Verdict::of(&small()[..2]), Verdict { cost_ratio: None, memory_ratio: None });
     }
 }

@@ -110,6 +110,9 @@ pub struct Pass {
     pub stuck: Vec<Item>,
     /// A service failed while they were dealt with; each says what.
     pub failed: Vec<Item>,
+    /// Since when the oldest batch is open, of those that were looked at; absent where none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<String>,
     /// Key of the object that names every batch; absent when there was nothing to report.
     pub report: Option<String>,
 }
@@ -133,11 +136,15 @@ impl Pass {
             given_up: Vec::new(),
             stuck: Vec::new(),
             failed: Vec::new(),
+            oldest: None,
             report: None,
         }
     }
 
     pub(super) fn note(&mut self, record: &BatchRecord, done: Done) {
+        if !matches!(done, Done::Nothing) {
+            self.note_age(record);
+        }
         let counts = &mut self.counts;
         let (count, list, attempt, error) = match done {
             Done::Nothing => return,
@@ -158,6 +165,13 @@ impl Pass {
         *count += 1;
         list.push(Item::of(record, attempt, error));
         counts.seen += 1;
+    }
+
+    fn note_age(&mut self, record: &BatchRecord) {
+        let since = open_since(record);
+        if self.oldest.as_deref().is_none_or(|oldest| since < oldest) {
+            self.oldest = Some(since.to_owned());
+        }
     }
 
     pub(super) fn over(mut self, now: OffsetDateTime) -> Self {
@@ -190,5 +204,44 @@ impl Pass {
             list.truncate(NAMED);
         }
         self
+    }
+}
+
+/// Since when a batch is open: its claim, or, where it was run again after it had ended, its last change.
+fn open_since(record: &BatchRecord) -> &str {
+    if record.first_attempt == Attempt::FIRST { &record.created } else { &record.updated }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Upload;
+
+    fn claimed(created: &str) -> BatchRecord {
+        let upload =
+            Upload { bucket: "b".into(), key: "input/a.csv".into(), etag: "e".into(), version_id: None, size: 1 };
+        upload.first_claim("sales-orders", "us-east-1", created)
+    }
+
+    #[test]
+    fn the_oldest_open_batch_is_the_one_that_was_claimed_first() {
+        let mut pass = Pass::begun("us-east-1", time::macros::datetime!(2026-01-02 12:00 UTC));
+        assert_eq!(pass.oldest, None);
+        pass.note(&claimed("2026-01-02T11:00:00.000Z"), Done::Running);
+        pass.note(&claimed("2026-01-02T10:00:00.000Z"), Done::Waiting);
+        pass.note(&claimed("2026-01-02T11:30:00.000Z"), Done::Running);
+        pass.note(&claimed("2026-01-01T00:00:00.000Z"), Done::Nothing);
+        assert_eq!(pass.oldest.as_deref(), Some("2026-01-02T10:00:00.000Z"));
+    }
+
+    #[test]
+    fn a_batch_that_was_run_again_is_not_as_old_as_its_claim() {
+        let mut pass = Pass::begun("us-east-1", time::macros::datetime!(2026-01-02 12:00 UTC));
+        let mut again = claimed("2025-01-01T00:00:00.000Z");
+        again.attempt = Attempt::new(2);
+        again.first_attempt = Attempt::new(2);
+        again.updated = "2026-01-02T11:00:00.000Z".into();
+        pass.note(&again, Done::Running);
+        assert_eq!(pass.oldest.as_deref(), Some("2026-01-02T11:00:00.000Z"));
     }
 }

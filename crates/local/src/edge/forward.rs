@@ -31,17 +31,16 @@ pub async fn forward(
         return executions::start(edge, facts, parts, body).await;
     }
     let translated = place.and_then(|place| foreign_version(edge, facts, place, &parts));
-    let (method, part) = (parts.method.clone(), range::asked(facts, &parts));
+    if let (Some(asked), Some(place)) = (range::asked(facts, &parts), place) {
+        return range::read(edge, asked, place, translated.as_ref()).await;
+    }
+    let method = parts.method.clone();
     let response = pass(edge, &facts.service, parts, body).await;
-    let response = match translated {
+    match translated {
         // The emulator looks a version up only after it has let the caller through, so "not found" is also "allowed".
         Some(translated) if response.status() == StatusCode::NOT_FOUND => {
             read_version(edge, method, &translated).await.unwrap_or(response)
         }
-        _ => response,
-    };
-    match (part, place) {
-        (Some(part), Some(place)) => range::narrow(edge, &part, place, response).await,
         _ => response,
     }
 }
@@ -78,7 +77,9 @@ fn internal_error(message: &str) -> Response<Body> {
 }
 
 /// A version of the other bucket, with what it is called here.
-struct Translated {
+pub struct Translated {
+    /// What the version is called here.
+    pub here: String,
     region: String,
     path: String,
     asked: String,
@@ -96,13 +97,19 @@ fn foreign_version(edge: &Edge, facts: &Facts, place: &Location, parts: &Parts) 
         path.push('&');
         path.push_str(pair);
     }
-    Some(Translated { region: place.region.clone()?, path, asked })
+    Some(Translated { here, region: place.region.clone()?, path, asked })
 }
 
-async fn read_version(edge: &Edge, method: http::Method, translated: &Translated) -> Option<Response<Body>> {
-    let Translated { region, path, asked } = translated;
+/// Reads a version of the other bucket, whole.
+pub async fn read_version(edge: &Edge, method: http::Method, translated: &Translated) -> Option<Response<Body>> {
+    let Translated { region, path, asked, .. } = translated;
     let request = OwnRequest { method, service: "s3", region, path, headers: &[], body: Bytes::new() };
     let mut response = edge.upstream.open(request).await.ok()?;
-    response.headers_mut().insert("x-amz-version-id", HeaderValue::from_str(asked).ok()?);
+    response.headers_mut().insert("x-amz-version-id", header_value(asked));
     Some(response)
+}
+
+/// What came in a request's line can stand in a header; nothing where it can't.
+pub fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

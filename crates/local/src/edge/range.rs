@@ -1,62 +1,89 @@
 //! Ranges of a named version: the emulator heeds `Range` only where no version is named, and else sends the whole object.
 //!
-//! The whole answer says that the caller may read the version. If that version is the newest one, as it nearly always is, the
-//! edge drops the answer and asks for the range without naming it; otherwise it cuts the range out of the whole.
+//! So it is asked first, with the caller's own signature, for the version unless there is one: "not modified" then says that the
+//! caller may read it and that it is there, without a byte of it. If it is the newest version, as it nearly always is, the edge
+//! asks for the range without naming it; otherwise it cuts the range out of the whole.
 
 use std::ops::Range;
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::BodyExt;
 
+use super::forward::Translated;
 use super::request::{Facts, query_value};
 use super::route::Location;
 use super::upstream::OwnRequest;
-use super::{Edge, answer};
+use super::{Edge, answer, forward};
 
 /// What was asked of a version.
 pub struct Asked {
     range: String,
+    /// What the caller calls the version.
     version: String,
+    request: Parts,
 }
 
 /// Whether a request asks for a range of a named version.
 #[must_use]
 pub fn asked(facts: &Facts, parts: &Parts) -> Option<Asked> {
-    let range = parts.headers.get("range")?.to_str().ok()?.to_owned();
+    let range = parts.headers.get(header::RANGE)?.to_str().ok()?.to_owned();
     let version = query_value(parts.uri.query()?, "versionId")?.to_owned();
-    (facts.operation == "GetObject").then_some(Asked { range, version })
+    let plain = facts.operation == "GetObject" && !parts.headers.contains_key(header::IF_NONE_MATCH);
+    plain.then(|| Asked { range, version, request: parts.clone() })
 }
 
-/// Narrows a whole answer to what was asked; any other answer stays.
-pub async fn narrow(edge: &Edge, asked: &Asked, place: &Location, whole: Response<Body>) -> Response<Body> {
+/// Reads the range. `foreign` is the version where it is one of the other bucket, with what it is called here.
+pub async fn read(edge: &Edge, asked: Asked, place: &Location, foreign: Option<&Translated>) -> Response<Body> {
+    let mut question = asked.request.clone();
+    question.headers.insert(header::IF_NONE_MATCH, HeaderValue::from_static("*"));
+    let answer = forward::pass(edge, "s3", question, Body::empty()).await;
+    let here = match (answer.status(), foreign) {
+        (StatusCode::NOT_MODIFIED, _) => &asked.version,
+        (StatusCode::NOT_FOUND, Some(foreign)) => &foreign.here,
+        _ => return answer,
+    };
+    if let Some(mut part) = newest(edge, &asked.range, here, place).await {
+        part.headers_mut().insert("x-amz-version-id", forward::header_value(&asked.version));
+        return part;
+    }
+    let whole = match foreign {
+        Some(foreign) if *here == foreign.here => forward::read_version(edge, Method::GET, foreign).await,
+        _ => None,
+    };
+    let whole = match whole {
+        Some(whole) => whole,
+        None => forward::pass(edge, "s3", asked.request, Body::empty()).await,
+    };
+    narrow(&asked.range, whole)
+}
+
+/// Narrows a whole answer to a range of it; any other answer stays.
+fn narrow(asked: &str, whole: Response<Body>) -> Response<Body> {
     let length = whole.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
     let (StatusCode::OK, Some(length)) = (whole.status(), length) else { return whole };
-    match parse(&asked.range, length) {
+    match parse(asked, length) {
         // A header that is no range is ignored, as HTTP says.
         None => whole,
         Some(range) if range.is_empty() => {
             let message = "The requested range is not satisfiable";
             answer::error("s3", StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange", message)
         }
-        Some(range) => match newest(edge, asked, place).await {
-            Some(part) => part,
-            None => cut(whole, range, length),
-        },
+        Some(range) => cut(whole, range, length),
     }
 }
 
-/// The range of the newest version, if that is the one that was asked for.
-async fn newest(edge: &Edge, asked: &Asked, place: &Location) -> Option<Response<Body>> {
+/// The range of the newest version, if that is the one that is meant.
+async fn newest(edge: &Edge, range: &str, version: &str, place: &Location) -> Option<Response<Body>> {
     let path = format!("/{}/{}", place.bucket, place.key);
-    let headers = [("range", asked.range.as_str())];
+    let headers = [("range", range)];
     let region = place.region.as_deref()?;
     let request =
         OwnRequest { method: Method::GET, service: "s3", region, path: &path, headers: &headers, body: Bytes::new() };
     let part = edge.upstream.open(request).await.ok()?;
-    let is_asked = part.headers().get("x-amz-version-id").is_some_and(|version| version == asked.version.as_str());
-    (part.status() == StatusCode::PARTIAL_CONTENT && is_asked).then_some(part)
+    let is_meant = part.headers().get("x-amz-version-id").is_some_and(|newest| newest == version);
+    (part.status() == StatusCode::PARTIAL_CONTENT && is_meant).then_some(part)
 }
 
 fn cut(whole: Response<Body>, range: Range<u64>, length: u64) -> Response<Body> {
