@@ -196,7 +196,10 @@ where
     async fn reconcile(&self, run: Option<RunId>, metrics: &mut Metrics) -> Result<Answer, ReconcileError> {
         if let ActiveRegion::Standby { active } = self.active_region.ask().await? {
             info!(active, "standing by");
-            self.watch(&active, metrics).await;
+            // A run of the runbook waits for the answer, and its passes are too few to measure by.
+            if run.is_none() {
+                self.watch(&active, metrics).await;
+            }
             let pass = standing_by(self.regions.here(), &active, self.clock.now());
             return Ok(Answer::Pass(Box::new(pass)));
         }

@@ -60,7 +60,7 @@ impl Place {
 }
 
 impl Folder {
-    /// The input, beside an empty folder. Reading the input moves the bar; `stop` ends every reading.
+    /// The input, beside an empty folder. Reading the input moves the bar; `stop` ends every reading of it.
     ///
     /// # Errors
     /// When no file can be made in the folder.

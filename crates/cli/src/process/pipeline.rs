@@ -26,11 +26,12 @@ use crate::exit::Interrupted;
 
 /// Most chunks worked on at once, whatever the number of cores: each takes memory.
 const MOST_WORKERS: usize = 8;
-/// A chunk's size: what it is made into stays in a core's cache on the way from step to step. Of very large files the chunks are
-/// larger, since each takes a little memory to the end.
-const CHUNK_ROWS: u64 = 5_000;
+/// A chunk's size: what it is made into stays in a core's cache on the way from step to step.
 const CHUNK_BYTES: u64 = 256 * 1024;
+/// Most chunks: of very large files they are larger, since each takes a little memory to the end.
 const MOST_CHUNKS: u64 = 20_000;
+/// Rows are hardly ever shorter than this: bytes bound a chunk, not rows.
+const SHORT_ROW: u64 = 8;
 
 /// A file's way through the functions' code.
 pub struct Pipeline<'a> {
@@ -109,7 +110,7 @@ impl Pipeline<'_> {
         let task = SplitTask { batch: batch.clone() };
         let chunk_bytes = CHUNK_BYTES.max(batch.size / MOST_CHUNKS);
         let settings = SplitSettings {
-            chunk_rows: CHUNK_ROWS * chunk_bytes / CHUNK_BYTES,
+            chunk_rows: chunk_bytes / SHORT_ROW,
             chunk_bytes,
             max_chunks: u32::MAX,
             // A disk gains nothing from several reads at once.

@@ -177,11 +177,12 @@ impl Admission {
         tokio::time::timeout(self.bounds.wait, entered).await.map_err(|_| self.turn_away())
     }
 
-    /// Notes that an execution has begun: that of the write that has waited longest for one, if it is a file's first.
+    /// Notes that an execution has begun: taken to be that of the write that has waited longest for one, unless it is known.
     pub fn began(&self, execution: Execution) {
         let mut files = self.files();
-        files.written.pop_front();
-        files.running.insert(execution);
+        if files.running.insert(execution) {
+            files.written.pop_front();
+        }
     }
 
     /// How things stand.
@@ -341,12 +342,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_write_that_starts_nothing_counts_for_a_while() {
-        let admission = Admission::new(Bounds { until_started: LOOK / 2, ..ONE });
+    async fn a_write_that_starts_nothing_counts_for_a_while_and_no_longer() {
+        let admission = Admission::new(ONE);
         admission.enter(&ALL_HAVE_ENDED).await.unwrap();
         assert_eq!(admission.uploads(&[]).under_way, 1);
+        let admission = Admission::new(Bounds { until_started: Duration::ZERO, ..ONE });
         admission.enter(&ALL_HAVE_ENDED).await.unwrap();
-        assert_eq!(admission.uploads(&[]).under_way, 1);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(admission.uploads(&[]).under_way, 0);
     }
 
     #[tokio::test]
@@ -357,17 +360,34 @@ mod tests {
         assert_eq!(admission.uploads(&[]).under_way, 2);
     }
 
-    #[tokio::test]
-    async fn nobody_waits_for_ever_and_not_too_many_wait() {
-        let admission = std::sync::Arc::new(Admission::new(Bounds { wait: LOOK, ..ONE }));
-        admission.began(execution());
+    fn waiting(admission: &std::sync::Arc<Admission>, number: usize) -> tokio::task::JoinSet<Result<(), SlowDown>> {
         let mut waiting = tokio::task::JoinSet::new();
-        for _ in 0..=ONE.waiting {
-            let admission = std::sync::Arc::clone(&admission);
+        for _ in 0..number {
+            let admission = std::sync::Arc::clone(admission);
             waiting.spawn(async move { admission.enter(&NOBODY_KNOWS).await });
         }
-        assert!(waiting.join_all().await.iter().all(|entered| *entered == Err(SlowDown)));
+        waiting
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let admission = std::sync::Arc::new(Admission::new(Bounds { wait: LOOK, ..ONE }));
+        admission.began(execution());
+        let ended = waiting(&admission, ONE.waiting).join_all().await;
+        assert!(ended.iter().all(|entered| *entered == Err(SlowDown)));
         let status = admission.uploads(&[]);
-        assert_eq!((status.waiting, status.turned_away), (0, ONE.waiting as u64 + 1));
+        assert_eq!((status.waiting, status.turned_away), (0, ONE.waiting as u64));
+    }
+
+    #[tokio::test]
+    async fn one_too_many_does_not_wait_at_all() {
+        let admission = std::sync::Arc::new(Admission::new(ONE));
+        admission.began(execution());
+        let _waiting = waiting(&admission, ONE.waiting);
+        while admission.uploads(&[]).waiting < ONE.waiting {
+            tokio::task::yield_now().await;
+        }
+        let one_more = tokio::time::timeout(LOOK, admission.enter(&NOBODY_KNOWS)).await;
+        assert_eq!(one_more, Ok(Err(SlowDown)));
     }
 }

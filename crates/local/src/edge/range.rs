@@ -42,6 +42,8 @@ pub async fn read(edge: &Edge, asked: Asked, place: &Location, foreign: Option<&
     let here = match (answer.status(), foreign) {
         (StatusCode::NOT_MODIFIED, _) => &asked.version,
         (StatusCode::NOT_FOUND, Some(foreign)) => &foreign.here,
+        // The content is there: the condition was not heeded.
+        (StatusCode::OK, _) => return narrow(&asked.range, answer),
         _ => return answer,
     };
     if let Some(mut part) = newest(edge, &asked.range, here, place).await {

@@ -6,5 +6,6 @@ mod admission;
 mod arc;
 mod faults;
 mod isolation;
+mod range;
 mod replication;
 mod setup;

@@ -91,6 +91,12 @@ impl Setup {
         self.send(Method::PUT, &format!("/{bucket}/{key}"), &signed(region, "s3"), &[], "content").await
     }
 
+    /// Bytes of a version of an object.
+    pub async fn get_range(&self, bucket: &str, key: &str, version: &str, range: &str) -> Answer {
+        let path = format!("/{bucket}/{key}?versionId={version}");
+        self.send(Method::GET, &path, &signed(WEST, "s3"), &[("range", range)], "").await
+    }
+
     /// A write through the access point, signed for all Regions.
     pub async fn put_through_mrap(&self, key: &str) -> Answer {
         let host = format!("{ALIAS}.accesspoint.s3-global.amazonaws.com");
@@ -162,6 +168,9 @@ async fn answer(State(emulator): State<Emulator>, request: Request) -> Response<
         return Response::new(Body::from(routes(*emulator.routed.lock().unwrap())));
     }
     emulator.answers.subscribe().wait_for(|answers| *answers).await.unwrap();
+    if parts.method == Method::GET && parts.uri.path().contains("/versions/") {
+        return version(&parts);
+    }
     if body == "never ending" {
         let (sender, receiver) = mpsc::unbounded_channel::<()>();
         // The sender lives on, so that the body does not end.
@@ -170,6 +179,30 @@ async fn answer(State(emulator): State<Emulator>, request: Request) -> Response<
     }
     let response = Response::builder().header("x-amz-version-id", "v1").header("etag", "\"e\"");
     response.body(Body::from("<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")).unwrap()
+}
+
+/// An object with two versions, as the emulator answers: `Range` counts only where no version is named. Of `whole.csv` it does not
+/// heed conditions, and nobody may read `secret.csv`.
+fn version(parts: &axum::http::request::Parts) -> Response<Body> {
+    let status = |status| Response::builder().status(status);
+    if parts.uri.path().ends_with("/secret.csv") {
+        return status(StatusCode::FORBIDDEN).body(Body::from("AccessDenied")).unwrap();
+    }
+    let content = match parts.uri.query() {
+        None => {
+            assert_eq!(parts.headers["range"], "bytes=2-4");
+            let part = status(StatusCode::PARTIAL_CONTENT).header("x-amz-version-id", "new");
+            return part.body(Body::from("234")).unwrap();
+        }
+        Some("versionId=new") => "0123456789",
+        Some("versionId=old") => "abcdefghij",
+        Some(_) => return status(StatusCode::NOT_FOUND).body(Body::from("NoSuchVersion")).unwrap(),
+    };
+    let heeds = !parts.uri.path().ends_with("/whole.csv");
+    if heeds && parts.headers.get("if-none-match").is_some_and(|none| none == "*") {
+        return status(StatusCode::NOT_MODIFIED).body(Body::empty()).unwrap();
+    }
+    status(StatusCode::OK).body(Body::from(content)).unwrap()
 }
 
 fn routes(open: &str) -> String {
