@@ -3,10 +3,10 @@
 mod again;
 mod cost;
 mod deployment;
-mod drill;
 mod emails;
 mod exit;
 mod failover;
+mod faults;
 mod fetch;
 mod generate;
 mod links;
@@ -101,16 +101,16 @@ Examples:
     Replay(again::ReplayArgs),
     /// Cut a local Region off, slow it down, heal it
     #[command(subcommand)]
-    Region(drill::RegionCommand),
+    Region(faults::RegionCommand),
     /// Freeze, thaw or kill a local function
     #[command(subcommand)]
-    Function(drill::FunctionCommand),
+    Function(faults::FunctionCommand),
     /// Pause local replication, or let it lag
     #[command(subcommand)]
-    Replication(drill::ReplicationCommand),
+    Replication(faults::ReplicationCommand),
     /// Take local routing endpoints away, and give them back
     #[command(subcommand)]
-    Arc(drill::ArcCommand),
+    Arc(faults::ArcCommand),
     /// Upload many files, follow every one to its end, and say how long they took
     #[command(after_help = load_test::HELP)]
     LoadTest(load_test::LoadTestArgs),
@@ -208,10 +208,10 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Resend(args) => unless_interrupted(again::resend(args, which)).await,
         Command::Rerun(args) => unless_interrupted(again::rerun(args, which)).await,
         Command::Replay(args) => unless_interrupted(again::replay(args, which)).await,
-        Command::Region(command) => unless_interrupted(drill::region(command, which)).await,
-        Command::Function(command) => unless_interrupted(drill::function(command, which)).await,
-        Command::Replication(command) => unless_interrupted(drill::replication(command, which)).await,
-        Command::Arc(command) => unless_interrupted(drill::arc(command, which)).await,
+        Command::Region(command) => unless_interrupted(faults::region(command, which)).await,
+        Command::Function(command) => unless_interrupted(faults::function(command, which)).await,
+        Command::Replication(command) => unless_interrupted(faults::replication(command, which)).await,
+        Command::Arc(command) => unless_interrupted(faults::arc(command, which)).await,
     }
 }
 
