@@ -9,9 +9,10 @@ mod outcome;
 mod story;
 
 use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -48,6 +49,9 @@ pub struct FailoverArgs {
     /// Multiply the runbook's pauses by this [default: 1 on AWS, 0.05 on the local Regions]
     #[arg(long, value_name = "FACTOR")]
     pub pace: Option<f64>,
+    /// Do not ask before it begins; without a terminal this is needed on AWS, and the local Regions never ask
+    #[arg(long, short)]
+    pub yes: bool,
     /// Do not wait for the batches that were taken over
     #[arg(long)]
     pub no_wait: bool,
@@ -83,6 +87,9 @@ async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<(Deploy
     let document = runbook::load(&which.root())?;
     ensure!(document.has_parameter(TARGET), "the runbook has no parameter {TARGET}: it cannot be told the Region");
     let pace = pace(args.pace, local.is_some())?;
+    if asks(args.yes, local.is_some(), io::stdin().is_terminal() && io::stderr().is_terminal())? {
+        confirm(&deployment, &to).await?;
+    }
     let run_id = new_run_id()?;
     // Before anything is set: what is not replicated at the moment of the decision.
     let pending = pending(local.as_ref(), &to).await;
@@ -171,6 +178,39 @@ fn not_isolated(regions: &[String; 2], isolated: &[&String]) -> anyhow::Result<S
     }
 }
 
+/// Whether somebody must say yes first.
+fn asks(yes: bool, local: bool, terminal: bool) -> anyhow::Result<bool> {
+    if yes || local {
+        return Ok(false);
+    }
+    if terminal {
+        return Ok(true);
+    }
+    Err(usage("a failover on AWS asks first, and there is no terminal to ask on: give --yes"))
+}
+
+/// Asks once; whatever is not a yes changes nothing.
+async fn confirm(deployment: &Deployment, to: &str) -> anyhow::Result<()> {
+    let other = deployment.regions().iter().find(|region| *region != to).map_or("", String::as_str);
+    let function = deployment.function("failover");
+    eprint!("{to} takes over from {other}, on AWS, by the function {function}. Go on? [y/N] ");
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // A thread of its own: the runtime would wait for one of its own until somebody presses Enter, Ctrl-C or not.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = io::stdin().read_line(&mut line).is_ok();
+        tell.send(read && is_yes(&line))
+    });
+    if told.await.unwrap_or_default() {
+        return Ok(());
+    }
+    Err(Interrupted).context("nothing was changed")
+}
+
+fn is_yes(line: &str) -> bool {
+    matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
 fn pace(named: Option<f64>, local: bool) -> anyhow::Result<f64> {
     match named {
         Some(pace) if !pace.is_finite() || !(0.0..=1.0).contains(&pace) => Err(usage("--pace is a factor from 0 to 1")),
@@ -239,6 +279,29 @@ mod tests {
             let error = not_isolated(&regions(), &isolated).unwrap_err();
             assert_eq!(status_of(&error), Status::Usage);
             assert!(error.to_string().contains("--to us-east-1 or --to us-west-2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn on_aws_somebody_is_asked_unless_it_was_said_before_and_without_a_terminal_nothing_begins() {
+        assert!(asks(false, false, true).unwrap());
+        for (yes, local, terminal) in
+            [(true, false, true), (true, false, false), (false, true, true), (false, true, false)]
+        {
+            assert!(!asks(yes, local, terminal).unwrap());
+        }
+        let error = asks(false, false, false).unwrap_err();
+        assert_eq!(status_of(&error), Status::Usage);
+        assert!(error.to_string().contains("--yes"), "{error}");
+    }
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        for line in ["y\n", " Yes\r\n", "YES"] {
+            assert!(is_yes(line), "{line:?}");
+        }
+        for line in ["", "\n", "n\n", "yep\n", "us-west-2\n"] {
+            assert!(!is_yes(line), "{line:?}");
         }
     }
 
