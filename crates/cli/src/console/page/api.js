@@ -1,6 +1,6 @@
 // What the page asks of the console. Every failure is an Error whose message is a sentence.
 
-export const goneSentence = "The console does not answer. Start it again with: tandem console";
+export const goneSentence = "The console does not answer. Start it again with `tandem console`.";
 export const tokenSentence = "The console does not know this page: it was started again. Open the link that `tandem console` printed.";
 
 async function answerOf(response) {

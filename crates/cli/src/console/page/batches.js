@@ -5,7 +5,8 @@ import { bytes, clock, counted, duration, exact, isNumber, line, number } from "
 import { ownerBadge } from "./regions.js";
 
 export const stages = ["claimed", "split", "rows", "merge", "deliver", "delivered"];
-const atFirst = 25;
+// So many rows that what stands below them is still found; fewer where each is a card.
+const atFirst = () => (matchMedia("(max-width: 720px)").matches ? 8 : 25);
 
 let all = [];
 let unrolled = false;
@@ -77,13 +78,13 @@ function drawTable(table) {
   const named = all.filter((batch) => !wanted || [batch.name, batch.id, batch.dataset, batch.key].some((each) => String(each ?? "").toLowerCase().includes(wanted)));
   for (const count of $("filter").querySelectorAll("[data-count]")) text(count, named.filter(kinds[count.dataset.count]).length);
   const found = named.filter(kinds[kind]);
-  const listed = unrolled ? found : found.slice(0, atFirst);
+  const listed = unrolled ? found : found.slice(0, atFirst());
   opened = [];
   table.set(listed, (batch) => batch.id);
   show($("batches"), listed.length > 0);
   optional($("batches-empty"), listed.length ? "" : all.length ? "No batch is like that." : "No batch yet. Drop a CSV file on this page to make the first.");
-  show($("more"), found.length > atFirst);
-  text($("more"), unrolled ? `Show the first ${atFirst}` : `Show all ${number(found.length)}`);
+  show($("more"), found.length > atFirst());
+  text($("more"), unrolled ? `Show the first ${atFirst()}` : `Show all ${number(found.length)}`);
 }
 
 function makeRow(batch, openDetails) {
@@ -141,6 +142,6 @@ function share(batch) {
 function attempts(batch) {
   const moved = [...new Set(batch.history ?? [])].filter((region) => region !== batch.owner);
   const attempt = batch.attempt > 1 ? `attempt ${number(batch.attempt)}` : "";
-  return [attempt, moved.length ? `was ${moved.map(line).join(", ")}` : ""].filter(Boolean).join(" · ");
+  return [attempt, moved.length ? `was ${moved.map(line).join(", ")}` : ""].filter(Boolean).join("\n");
 }
 

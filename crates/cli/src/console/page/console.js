@@ -87,8 +87,9 @@ function tellConnection() {
 
 function tick() {
   tellConnection();
-  if (document.body.dataset.old) return;
   refreshTimes();
+  // What is old does not go on growing.
+  if (document.body.dataset.old) return;
   tickRegions();
   tickBatches();
   failover.tick();

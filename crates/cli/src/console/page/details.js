@@ -76,7 +76,7 @@ const chunks = (batch) => (isNumber(batch.chunks_total) ? `${number(batch.chunks
 function pairsOf(batch) {
   const rows = isNumber(batch.rows_in) ? `${number(batch.rows_in)} read, ${number(batch.rows_out)} delivered, ${number(batch.rows_rejected)} rejected` : "";
   return [
-    ["Status", `${line(batch.status)}: ${said[batch.status] ?? line(batch.stage)}`],
+    ["Status", said[batch.status] ?? line(batch.status)],
     ["Failed in", batch.failed_state ? line(batch.failed_state) : ""],
     ["Batch", line(batch.id)],
     ["Key", line(batch.key)],

@@ -114,7 +114,8 @@ function showRun() {
 function verdict() {
   if (!run.ended) return ["running", run.steps?.length ? "Under way" : "Starting"];
   if (run.ok === true) return ["ok", line(run.message || `${run.to} has taken over.`)];
-  return ["failed", `Not done: ${line(run.message || "the runbook did not come to its end.")} It may be started again: it goes on from wherever this run was.`];
+  const why = line(run.message || "the runbook did not come to its end").replace(/[.\s]+$/, "");
+  return ["failed", `Not done: ${why}. It may be started again: it goes on from wherever this run was.`];
 }
 
 function drawRun() {

@@ -86,7 +86,7 @@ function updateCard(parts, region) {
   attribute(parts.root, "data-active", region.active ? "yes" : "no");
   text(parts.badge, region.active ? "Active" : "Standby");
   attribute(parts.badge, "data-kind", region.active ? "active" : "standby");
-  text(parts.role, region.role ?? "");
+  text(parts.role, region.role ? `deployed as ${line(region.role)}` : "");
   updateReach(parts, region);
   updateLag(parts, region);
   updateDrill(parts, region);
