@@ -7,14 +7,17 @@
 
 mod definition;
 mod rules;
+mod silent;
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-pub use definition::{Column, DatasetError, Quoting, Unmatched};
+pub use definition::{Column, DatasetError, Notify, Quoting, Unmatched};
 pub use rules::{Failed, Rules};
+pub use silent::SilentDatasets;
 
+use crate::batch::BatchId;
 use crate::error::{Classified, ErrorType};
 
 /// Name of the dataset of files that lie in no dataset's folder.
@@ -40,6 +43,8 @@ pub struct Dataset {
     pub lookup: Lookup,
     /// What is written.
     pub output: Output,
+    /// Who is e-mailed when a batch ends.
+    pub notify: Notify,
     digest: [u8; 32],
 }
 
@@ -90,6 +95,16 @@ impl Dataset {
     /// [`DatasetError`], which says what to mend.
     pub fn parse(name: &str, definition: &[u8]) -> Result<Self, DatasetError> {
         definition::parse(name, definition)
+    }
+
+    /// The folder of a batch's results. Where nobody is told of them, whoever fetches them has to be allowed to: they lie under
+    /// their dataset's name, so that it can be allowed those and no others.
+    #[must_use]
+    pub fn result_folder(&self, batch_id: &BatchId) -> String {
+        match self.notify {
+            Notify::Owner => format!("output/{batch_id}"),
+            Notify::Nobody => format!("output/{}/{batch_id}", self.name),
+        }
     }
 
     /// 16 hex digits that change with the definition, the form of work files or the chunk settings: work files made under
@@ -165,7 +180,8 @@ impl Classified for UnknownDataset {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{Dataset, Datasets, Quoting, Source, Unmatched};
+    use super::{Dataset, Datasets, Notify, Quoting, Source, Unmatched};
+    use crate::batch::BatchId;
 
     const SALES_ORDERS: &str = include_str!("../../../assets/datasets/sales-orders.json");
     const PRICE_LIST: &str = include_str!("../../../assets/datasets/price-list.json");
@@ -264,6 +280,18 @@ mod tests {
             let message = Dataset::parse("sales-orders", definition.as_bytes()).unwrap_err().to_string();
             assert!(message.starts_with("dataset sales-orders: ") && message.contains(expected), "{wrong}: {message}");
         }
+    }
+
+    #[test]
+    fn the_owner_is_told_unless_the_definition_says_nobody_and_then_results_have_a_folder_of_their_own() {
+        let id = BatchId::of("input/a.csv", "e");
+        let orders = Dataset::parse("sales-orders", SALES_ORDERS.as_bytes()).unwrap();
+        assert_eq!((orders.notify, orders.result_folder(&id)), (Notify::Owner, format!("output/{id}")));
+        let with = |notify: &str| SALES_ORDERS.replacen('{', &format!("{{\"notify\": {notify},"), 1);
+        let silent = Dataset::parse("probe", with("\"nobody\"").as_bytes()).unwrap();
+        assert_eq!((silent.notify, silent.result_folder(&id)), (Notify::Nobody, format!("output/probe/{id}")));
+        let wrong = Dataset::parse("probe", with("\"none\"").as_bytes()).unwrap_err().to_string();
+        assert!(wrong.contains("unknown variant `none`, expected `owner` or `nobody`"), "{wrong}");
     }
 
     #[test]

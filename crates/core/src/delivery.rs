@@ -4,10 +4,13 @@
 //! the e-mail may leave, and no other attempt may take the batch for longer still. A deliverer that was frozen after the
 //! fence, and goes on when the batch has long been another's, therefore sends nothing. An e-mail can be sent twice only if
 //! the process dies, or the answer is lost, between the mail service's acceptance and the final write.
+//!
+//! A dataset may say that nobody is to be told. Its batches are fenced and ended by the same writes, without the e-mail.
 
 use time::OffsetDateTime;
 
 use crate::batch::{BatchId, BatchRecord, BatchStatus, Ending};
+use crate::dataset::SilentDatasets;
 use crate::email::{self, Link, Links};
 use crate::error::{Classified, ErrorType};
 use crate::payload::{BatchInput, Failure, MergeOutput, Outcome};
@@ -36,6 +39,8 @@ pub struct Delivery<'a, B, P, M, T, C> {
     pub link_lifetime: std::time::Duration,
     /// How long after its fence an e-mail may leave.
     pub lease: std::time::Duration,
+    /// Of whose batches nobody is told.
+    pub silent: &'a SilentDatasets,
 }
 
 /// Why a delivery did not come to its end.
@@ -58,6 +63,14 @@ pub enum DeliveryError {
         batch_id: BatchId,
         /// Where it stands.
         status: BatchStatus,
+    },
+    /// Nobody is told of this dataset's batches.
+    #[error("nobody is told of batches of the dataset {dataset}, so there is no e-mail of {batch_id} to send again")]
+    MailsNobody {
+        /// The batch.
+        batch_id: BatchId,
+        /// Its dataset.
+        dataset: String,
     },
     /// The e-mail was sent, and the batch's end could not be written. Not to be repeated: that would send it again.
     #[error("the e-mail was sent, but the batch's end could not be written: {0}")]
@@ -82,6 +95,7 @@ impl Classified for DeliveryError {
             Self::Mail(MailError::TooLate { .. }) => ErrorType::LeaseExpired,
             Self::UnknownBatch(_) => ErrorType::UnknownBatch,
             Self::StillOpen { .. } => ErrorType::StillOpen,
+            Self::MailsNobody { .. } => ErrorType::MailsNobody,
             Self::Unrecorded(_) => ErrorType::EndUnrecorded,
         }
     }
@@ -95,9 +109,12 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
     pub async fn deliver(&self, batch: &BatchInput, merge: &MergeOutput) -> Result<Outcome, DeliveryError> {
         let owner = batch.owner(self.region);
         let Some(deadline) = self.fence(&owner).await? else { return Ok(Outcome::Superseded) };
-        let links = self.links(batch, &Results::from(merge)).await?;
-        self.mail.send(&email::delivered(batch, merge, &links), deadline).await?;
-        self.end(&owner, &Ending::Delivered(merge.clone()), Outcome::Delivered).await
+        if self.tells(batch) {
+            let links = self.links(batch, &Results::from(merge)).await?;
+            self.mail.send(&email::delivered(batch, merge, &links), deadline).await?;
+        }
+        let ended = self.end(&owner, &Ending::Delivered(merge.clone()), Outcome::Delivered).await;
+        self.after_telling(batch, ended)
     }
 
     /// Ends a batch as failed and tells its owner why, unless this attempt is superseded.
@@ -108,9 +125,26 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
         let owner = failure.batch.owner(self.region);
         let Some(deadline) = self.fence(&owner).await? else { return Ok(Outcome::Superseded) };
         let reason = failure.reason();
-        self.mail.send(&failure_email(&failure.batch, &reason, failure.is_given_up()), deadline).await?;
+        if self.tells(&failure.batch) {
+            self.mail.send(&failure_email(&failure.batch, &reason, failure.is_given_up()), deadline).await?;
+        }
         let ending = Ending::Failed { failed_state: failure.failed_state.clone(), reason };
-        self.end(&owner, &ending, Outcome::Failed).await
+        let ended = self.end(&owner, &ending, Outcome::Failed).await;
+        self.after_telling(&failure.batch, ended)
+    }
+
+    /// Whether somebody is told how a batch ended. Of a dataset that is not known any more the owner is.
+    fn tells(&self, batch: &BatchInput) -> bool {
+        !self.silent.contains(&batch.dataset)
+    }
+
+    /// Where nothing was sent, an end that could not be written may simply be tried again from the fence on.
+    fn after_telling(
+        &self,
+        batch: &BatchInput,
+        ended: Result<Outcome, DeliveryError>,
+    ) -> Result<Outcome, DeliveryError> {
+        if self.tells(batch) { ended } else { ended.map_err(DeliveryError::repeatable) }
     }
 
     /// Writes that a batch is delivered, after [`DeliveryError::Unrecorded`]: its owner has the e-mail. May be repeated.
@@ -140,6 +174,9 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Delivery<'_, B, P
         let record = self.batches.get(batch_id).await?;
         let record = record.ok_or_else(|| DeliveryError::UnknownBatch(batch_id.clone()))?;
         let batch = record.input();
+        if !self.tells(&batch) {
+            return Err(DeliveryError::MailsNobody { batch_id: batch.batch_id, dataset: batch.dataset });
+        }
         let email = match record.status {
             BatchStatus::Delivered => {
                 let links = self.links(&batch, &Results::from(&record)).await?;

@@ -46,19 +46,23 @@ pub enum ErrorType {
     UnknownRegion,
     /// No endpoint of a service with several gave a usable answer.
     NoEndpoint,
+    /// Another failover changed the active Region at the same time.
+    Contested,
     /// This Region is not the active one, and only the active one may do this.
     NotActive,
     /// There is no batch of that id.
     UnknownBatch,
     /// The batch has not ended yet.
     StillOpen,
+    /// The batch's dataset tells nobody, so there is no e-mail.
+    MailsNobody,
     /// A bug or a broken configuration.
     Internal,
 }
 
 impl ErrorType {
     /// Every name there is.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::EmptyFile,
         Self::NotCsv,
         Self::WrongDelimiter,
@@ -78,9 +82,11 @@ impl ErrorType {
         Self::LeaseExpired,
         Self::UnknownRegion,
         Self::NoEndpoint,
+        Self::Contested,
         Self::NotActive,
         Self::UnknownBatch,
         Self::StillOpen,
+        Self::MailsNobody,
         Self::Internal,
     ];
 
@@ -107,9 +113,11 @@ impl ErrorType {
             Self::LeaseExpired => "LeaseExpired",
             Self::UnknownRegion => "UnknownRegion",
             Self::NoEndpoint => "NoEndpoint",
+            Self::Contested => "Contested",
             Self::NotActive => "NotActive",
             Self::UnknownBatch => "UnknownBatch",
             Self::StillOpen => "StillOpen",
+            Self::MailsNobody => "MailsNobody",
             Self::Internal => "Internal",
         }
     }

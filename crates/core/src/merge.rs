@@ -84,7 +84,8 @@ where
     let summaries = unless(stop.clone(), summaries(objects, task)).await?;
     let totals = Totals::of(&summaries);
     totals.check(task)?;
-    let target = |name| work::object(&batch.bucket, format!("output/{}/{name}", batch.batch_id));
+    let folder = dataset.result_folder(&batch.batch_id);
+    let target = |name| work::object(&batch.bucket, format!("{folder}/{name}"));
     let (output_target, rejects_target) = (target("output.csv"), target("rejects.csv"));
     let output_parts: Vec<&Part> = summaries.iter().map(|summary| &summary.output).collect();
     let rejects_parts: Vec<&Part> = summaries.iter().map(|summary| &summary.rejects).collect();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tandem_aws::lambda::Function;
 use tandem_aws::telemetry::Metrics;
 use tandem_core::batch::BatchRecord;
+use tandem_core::dataset::SilentDatasets;
 use tandem_core::delivery::{Delivery, DeliveryError};
 use tandem_core::payload::{BatchInput, DeliverTask, Delivered, MergeOutput, Outcome};
 use tandem_core::ports::{Batches, Clock, Mail, Presign, TagObjects};
@@ -32,6 +33,8 @@ pub struct Deliver<B, P, M, T, C> {
     pub link_lifetime: Duration,
     /// How long after its fence an e-mail may leave.
     pub lease: Duration,
+    /// Of whose batches nobody is told.
+    pub silent: SilentDatasets,
 }
 
 impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Function for Deliver<B, P, M, T, C> {
@@ -102,6 +105,7 @@ impl<B: Batches, P: Presign, M: Mail, T: TagObjects, C: Clock> Deliver<B, P, M, 
             region: &self.region,
             link_lifetime: self.link_lifetime,
             lease: self.lease,
+            silent: &self.silent,
         }
     }
 

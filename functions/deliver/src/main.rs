@@ -8,7 +8,7 @@ use tandem_aws::clock::SystemClock;
 use tandem_aws::mail::SesMail;
 use tandem_aws::mrap::{self, MrapLinks};
 use tandem_aws::objects::S3Objects;
-use tandem_aws::{config, lambda, telemetry};
+use tandem_aws::{config, datasets, lambda, telemetry};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -26,6 +26,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         region: config::region()?,
         link_lifetime,
         lease: Duration::from_secs(config::parsed("TANDEM_MAIL_LEASE_SECONDS", "a number of seconds")?),
+        silent: datasets::silent_from_env()?,
     })
     .await
 }

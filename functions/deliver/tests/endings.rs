@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tandem_aws::lambda::{Function, invoke};
 use tandem_aws::telemetry::Metrics;
 use tandem_core::batch::{Attempt, BatchId, BatchRecord, BatchStatus, Ending};
+use tandem_core::dataset::SilentDatasets;
 use tandem_core::event::Upload;
 use tandem_core::payload::{BatchInput, DeliverTask, MergeOutput, Outcome};
 use tandem_core::ports::{
@@ -92,6 +93,7 @@ impl World {
             region: REGION.into(),
             link_lifetime: Duration::from_secs(3600),
             lease: LEASE,
+            silent: SilentDatasets::read([("probe", r#"{"notify": "nobody"}"#)]).unwrap(),
         }
     }
 
@@ -402,5 +404,60 @@ async fn the_mail_of_an_open_batch_cannot_be_sent_again() {
     let world = World::new();
     let resend = json!({"action": "resend", "batch_id": world.input().batch_id});
     assert_eq!(world.runs(resend).await, Err("StillOpen".into()));
+    assert!(world.mails.lock().unwrap().is_empty());
+}
+
+/// A world whose batch belongs to a dataset of which nobody is told.
+fn silent_world() -> World {
+    let world = World::new();
+    world.record.lock().unwrap().dataset = "probe".into();
+    world
+}
+
+#[tokio::test]
+async fn a_batch_that_nobody_is_told_of_is_fenced_and_ended_by_the_same_writes_without_a_mail() {
+    for (task, status) in [("deliver", BatchStatus::Delivered), ("fail", BatchStatus::Failed)] {
+        let world = silent_world();
+        let input = world.input();
+        let task = if task == "deliver" { delivery(&input) } else { failure("fail", &input) };
+        world.runs(task.clone()).await.unwrap();
+        assert_eq!(world.status(), status);
+        let tag = if status == BatchStatus::Delivered { &["tag"][..] } else { &[] };
+        assert_eq!(world.calls(), [&["fence", "end"], tag].concat());
+        // Ended once: what comes again is superseded.
+        assert_eq!(world.runs(task).await.unwrap(), json!({"outcome": "superseded"}));
+        assert!(world.mails.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_superseded_attempt_at_a_batch_that_nobody_is_told_of_ends_nothing() {
+    let world = silent_world();
+    let input = world.input();
+    world.record.lock().unwrap().attempt = Attempt::new(2);
+    assert_eq!(world.runs(delivery(&input)).await.unwrap(), json!({"outcome": "superseded"}));
+    assert_eq!((world.calls(), world.status()), (vec!["fence"], BatchStatus::Running));
+    let mut world = silent_world();
+    world.taken_over_at_end = true;
+    assert_eq!(world.runs(delivery(&world.input())).await.unwrap(), json!({"outcome": "superseded"}));
+    assert_eq!(world.status(), BatchStatus::Claimed);
+}
+
+#[tokio::test]
+async fn where_nothing_was_mailed_an_end_that_could_not_be_written_is_an_error_that_is_retried() {
+    let mut world = silent_world();
+    world.fails = Some("end");
+    let task = delivery(&world.input());
+    assert_eq!(world.runs(task.clone()).await, Err("ServiceUnavailable".into()));
+    world.fails = None;
+    assert_eq!(world.runs(task).await.unwrap(), json!({"outcome": "delivered"}));
+}
+
+#[tokio::test]
+async fn a_mail_that_never_was_is_not_sent_again() {
+    let world = silent_world();
+    world.runs(delivery(&world.input())).await.unwrap();
+    let resend = json!({"action": "resend", "batch_id": world.input().batch_id});
+    assert_eq!(world.runs(resend).await, Err("MailsNobody".into()));
     assert!(world.mails.lock().unwrap().is_empty());
 }

@@ -38,6 +38,17 @@ pub enum Quoting {
     Necessary,
 }
 
+/// Who is e-mailed when a batch ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Notify {
+    /// The owner: the links, or why there are none.
+    #[default]
+    Owner,
+    /// Nobody: whoever sends the files looks for their results.
+    Nobody,
+}
+
 /// A definition that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -82,6 +93,15 @@ struct Definition {
     rules: Value,
     lookup: LookupDefinition,
     output: OutputDefinition,
+    #[serde(default)]
+    notify: Notify,
+}
+
+/// What `deliver` reads of a definition: without its rules, which take longer to make than a delivery.
+#[derive(Deserialize)]
+struct Told {
+    #[serde(default)]
+    notify: Notify,
 }
 
 #[derive(Deserialize)]
@@ -121,8 +141,15 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Dataset, DatasetError> {
     })
 }
 
+/// Who is e-mailed, of a definition of which nothing else is looked at.
+pub(super) fn notify(name: &str, bytes: &[u8]) -> Result<Notify, DatasetError> {
+    let told: Told =
+        serde_json::from_slice(bytes).map_err(|source| DatasetError::Shape { dataset: name.to_owned(), source })?;
+    Ok(told.notify)
+}
+
 fn check(name: &str, definition: Definition, digest: [u8; 32]) -> Result<Dataset, Problem> {
-    let Definition { description, delimiter, columns, rules, lookup, output } = definition;
+    let Definition { description, delimiter, columns, rules, lookup, output, notify } = definition;
     check_name("name", name)?;
     let columns = check_columns(columns)?;
     let lookup = check_lookup(&columns, lookup)?;
@@ -133,6 +160,7 @@ fn check(name: &str, definition: Definition, digest: [u8; 32]) -> Result<Dataset
         rules: Rules::compile(&columns, &rules)?,
         output: check_output(&columns, &lookup.fields, output)?,
         lookup,
+        notify,
         columns,
         digest,
     })
