@@ -5,6 +5,7 @@
 //! Functions and the command call into this crate; adapters in `tandem-aws` translate for it and decide nothing.
 
 pub mod batch;
+pub mod canary;
 pub mod csv;
 pub mod dataset;
 pub mod delivery;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bad_files;
+mod canary;
 mod csv_semantics;
 mod extremes;
 mod laws;
