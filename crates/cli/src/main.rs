@@ -3,6 +3,7 @@
 mod again;
 mod cost;
 mod deployment;
+mod drill;
 mod emails;
 mod exit;
 mod failover;
@@ -18,6 +19,7 @@ mod reconcile;
 mod records;
 mod reference;
 mod runbook;
+mod shell;
 mod stack;
 mod status;
 mod terminal;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::deployment::Which;
@@ -34,7 +36,7 @@ use crate::exit::{Interrupted, interruption, status_of};
 
 /// Tandem: CSV files in, validated and enriched results out, on two AWS Regions.
 #[derive(Debug, Parser)]
-#[command(version, after_help = exit::HELP)]
+#[command(name = "tandem", version, after_help = exit::HELP)]
 struct Cli {
     #[command(flatten)]
     which: Which,
@@ -99,6 +101,9 @@ Examples:
   tandem replay
   tandem replay --limit 10 --json")]
     Replay(again::ReplayArgs),
+    /// Take something away from the local Regions, do what the runbook says, and judge what became of every file
+    #[command(after_help = drill::HELP)]
+    Drill(drill::DrillArgs),
     /// Cut a local Region off, slow it down, heal it
     #[command(subcommand)]
     Region(faults::RegionCommand),
@@ -125,6 +130,12 @@ Examples:
     /// Process a file on this machine, without any Region: the functions' own code on local files
     #[command(after_help = process::HELP)]
     Process(process::ProcessArgs),
+    /// Print what a shell needs to complete this command's arguments
+    #[command(after_help = shell::COMPLETIONS_HELP)]
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page, or write one for each command into a folder
+    #[command(after_help = shell::MAN_HELP)]
+    Man(shell::ManArgs),
 }
 
 /// Also says what the exit status means, since scripts wait for it here.
@@ -201,6 +212,9 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::LoadTest(args) => load_test::run(args, which).await,
         Command::Generate(args) => generate(args.clone()).await,
         Command::Process(args) => process::run(args, which).await,
+        Command::Drill(args) => drill::run(args, which).await,
+        Command::Completions(args) => shell::completions(args, Cli::command()),
+        Command::Man(args) => shell::man(args, Cli::command()),
         Command::Status(args) => unless_interrupted(status::run(args, which)).await,
         Command::Cost(args) => unless_interrupted(cost::run(args, which)).await,
         Command::Emails(args) => unless_interrupted(emails::run(args, which)).await,
@@ -239,8 +253,6 @@ async fn generate(args: generate::GenerateArgs) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-
-    use clap::CommandFactory;
 
     use super::*;
 

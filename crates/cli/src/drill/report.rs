@@ -1,0 +1,197 @@
+//! What a drill has shown: pass or fail, as docs/CHAOS.md has it, with RTO and RPO.
+
+use std::time::Duration;
+
+use console::Style;
+use serde_json::{Value, json};
+
+use super::Experiment;
+
+/// One thing that must be so, and whether it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    what: String,
+    passed: bool,
+    /// What was seen.
+    seen: String,
+}
+
+impl Check {
+    fn new(what: &str, passed: bool, seen: String) -> Self {
+        Self { what: what.to_owned(), passed, seen }
+    }
+
+    /// That the strike has struck: a drill in which nothing was taken away shows nothing.
+    pub fn of_strike(experiment: Experiment, evidence: &str) -> Self {
+        let seen = if evidence.is_empty() { "nothing of it was seen: the drill proves nothing" } else { evidence };
+        Self::new(&format!("{experiment} has struck"), !evidence.is_empty(), seen.to_owned())
+    }
+
+    /// That the runbook came to its end, in the Region that was left.
+    pub fn of_failover(answer: &Value, left: &str) -> Self {
+        let passed = answer["status"] == "succeeded" && answer["region"] == left && answer["failed"] == 0;
+        let taken_over = answer["taken_over"].as_array().map_or(0, Vec::len);
+        Self::new(&format!("{left} has taken over by the runbook"), passed, format!("{taken_over} batches taken over"))
+    }
+
+    /// That it holds for each of so many files.
+    pub fn of_all(what: &str, of: usize, all: usize) -> Self {
+        Self::new(&format!("each file was {what}"), of == all && all > 0, format!("{of} of {all}"))
+    }
+
+    /// That no event is left in the queues of those that intake gave up on.
+    pub fn of_replay(answer: &Value) -> Self {
+        let left = count(&answer["failed"]).zip(count(&answer["unreadable"])).map(|(failed, odd)| failed + odd);
+        Self::new("no failed event is left", left == Some(0), format!("{} left", text(left)))
+    }
+
+    /// That nothing is open, missing or stuck.
+    pub fn of_reconcile(answer: &Value) -> Self {
+        let active = answer["passes"].as_array().into_iter().flatten().find(|pass| pass["active"] == true);
+        let seen = active.and_then(|pass| count(&pass["counts"]["seen"]));
+        let silent = answer["unanswered"].as_array().map_or(1, Vec::len);
+        let passed = seen == Some(0) && silent == 0;
+        Self::new("nothing is open or missing", passed, format!("{} open, {silent} Regions silent", text(seen)))
+    }
+
+    fn line(&self) -> String {
+        let mark =
+            if self.passed { Style::new().green().apply_to("passed") } else { Style::new().red().apply_to("FAILED") };
+        format!("{mark}  {}: {}\n", self.what, self.seen)
+    }
+}
+
+fn count(value: &Value) -> Option<u64> {
+    value.as_u64()
+}
+
+fn text(count: Option<u64>) -> String {
+    count.map_or_else(|| String::from("an unknown number"), |count| count.to_string())
+}
+
+/// What a drill has shown.
+pub struct Report {
+    experiment: Experiment,
+    lost: String,
+    left: String,
+    took: Duration,
+    failover: Option<Value>,
+    checks: Vec<Check>,
+}
+
+impl Report {
+    /// Of an experiment that struck the first Region and spared the second.
+    pub fn new(
+        experiment: Experiment,
+        (lost, left): (&str, &str),
+        took: Duration,
+        failover: Option<Value>,
+        checks: Vec<Check>,
+    ) -> Self {
+        Self { experiment, lost: lost.to_owned(), left: left.to_owned(), took, failover, checks }
+    }
+
+    /// Whether every check passed; without any, nothing has been shown.
+    pub fn passed(&self) -> bool {
+        !self.checks.is_empty() && self.checks.iter().all(|check| check.passed)
+    }
+
+    /// For a script, in one line.
+    pub fn json(&self) -> String {
+        let check = |check: &Check| json!({ "what": check.what, "passed": check.passed, "seen": check.seen });
+        let report = json!({
+            "experiment": self.experiment.to_string(),
+            "struck": self.lost,
+            "seconds": (self.took.as_secs_f64() * 10.0).round() / 10.0,
+            "checks": self.checks.iter().map(check).collect::<Vec<_>>(),
+            "rto_seconds": self.failover.as_ref().map(|answer| &answer["rto_seconds"]),
+            "rpo": self.failover.as_ref().map(|answer| &answer["rpo"]),
+            "failover": self.failover,
+            "passed": self.passed(),
+        });
+        format!("{report}\n")
+    }
+
+    /// For a person.
+    pub fn text(&self) -> String {
+        let mut text = format!("\n{} of {}, {:.0} s\n", self.experiment, self.lost, self.took.as_secs_f64());
+        text.extend(self.checks.iter().map(Check::line));
+        if let Some(answer) = &self.failover {
+            text += &self.times(answer);
+        }
+        text += if self.passed() { "Passed.\n" } else { "Failed.\n" };
+        text
+    }
+
+    /// What is to be written down.
+    fn times(&self, answer: &Value) -> String {
+        let seconds = |value: &Value| value.as_f64().map_or_else(|| String::from("unknown"), |s| format!("{s:.1} s"));
+        let rto = &answer["rto_seconds"];
+        let (first, all) = (seconds(&rto["first_started"]), seconds(&rto["all_delivered"]));
+        let missing = text(count(&answer["rpo"]["objects_not_replicated"]));
+        format!("RTO     first batch started by {} after {first}, all ended after {all}\n", self.left)
+            + &format!("RPO     {missing} inputs not replicated when the runbook began\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn report(checks: Vec<Check>) -> Report {
+        let failover = json!({ "status": "succeeded", "region": "us-west-2", "failed": 0, "taken_over": ["a", "b"],
+            "rto_seconds": { "first_started": 1.25, "all_delivered": null }, "rpo": { "objects_not_replicated": 0 } });
+        let regions = ("us-east-1", "us-west-2");
+        Report::new(Experiment::RegionLoss, regions, Duration::from_secs(9), Some(failover), checks)
+    }
+
+    #[test]
+    fn one_failed_check_fails_the_drill_and_so_do_none() {
+        let good = Check::of_all("delivered", 3, 3);
+        assert!(report(vec![good.clone()]).passed());
+        assert!(!report(vec![good, Check::of_all("delivered", 2, 3)]).passed());
+        assert!(!report(Vec::new()).passed());
+    }
+
+    #[test]
+    fn a_strike_that_nobody_saw_and_files_that_were_never_put_show_nothing() {
+        assert!(!Check::of_strike(Experiment::SubnetsS3, "").passed);
+        assert!(Check::of_strike(Experiment::SubnetsS3, "3 calls failed").passed);
+        assert!(!Check::of_all("delivered", 0, 0).passed);
+    }
+
+    #[test]
+    fn an_answer_without_what_is_asked_for_does_not_pass() {
+        assert!(Check::of_replay(&json!({ "failed": 0, "unreadable": 0 })).passed);
+        assert!(Check::of_failover(&report(Vec::new()).failover.unwrap(), "us-west-2").passed);
+        let pass = |active, seen: u64| json!({ "passes": [{ "active": active, "counts": { "seen": seen } }], "unanswered": [] });
+        assert!(Check::of_reconcile(&pass(true, 0)).passed);
+        assert!(!Check::of_reconcile(&pass(true, 1)).passed);
+        for odd in
+            [json!({}), json!(null), json!({ "passes": [], "unanswered": [] }), json!({ "failed": 1, "unreadable": 0 })]
+        {
+            assert!(!Check::of_replay(&odd).passed, "{odd}");
+            assert!(!Check::of_failover(&odd, "us-west-2").passed, "{odd}");
+            assert!(!Check::of_reconcile(&odd).passed, "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_report_says_what_is_to_be_written_down() {
+        console::set_colors_enabled(false);
+        let text = report(vec![Check::of_all("delivered", 3, 3)]).text();
+        for part in [
+            "region-loss of us-east-1",
+            "passed  each file was delivered: 3 of 3",
+            "after 1.2 s, all ended after unknown",
+            "RPO     0 inputs",
+            "Passed.",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
+        let object: Value = serde_json::from_str(&report(Vec::new()).json()).unwrap();
+        assert_eq!((&object["passed"], &object["rto_seconds"]["first_started"]), (&json!(false), &json!(1.25)));
+    }
+}
