@@ -122,7 +122,7 @@ export const tickBatches = () => opened.forEach(tellTook);
 
 function updateStage(parts, batch) {
   [...parts.stepper.children].forEach((step, at) => attribute(step, "class", stageState(batch, at)));
-  text(parts.stage, batch.stage);
+  text(parts.stage, batch.stage === "failed" && batch.failed_state ? `failed in ${line(batch.failed_state)}` : batch.stage);
   attribute(parts.stage, "data-stage", batch.stage);
   const counts = isNumber(batch.chunks_total) && isNumber(batch.chunks_done);
   const busy = counts && batch.stage === "rows";

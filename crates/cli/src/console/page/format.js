@@ -38,21 +38,24 @@ export function bytes(value) {
   return `${power && scaled < 99.5 ? scaled.toFixed(1) : rounded.format(scaled)} ${units[power]}`;
 }
 
+// A number and its unit stay on one line.
+const measured = (...pairs) => pairs.map(([value, unit]) => `${value}\u00a0${unit}`).join(" ");
+
 export function duration(value) {
   if (!isNumber(value)) return "–";
   const all = Math.max(0, value);
-  if (all < 9.95) return `${all.toFixed(1)} s`;
+  if (all < 9.95) return measured([all.toFixed(1), "s"]);
   const whole = Math.round(all);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+  const split = (one) => [Math.floor(whole / one), Math.floor((whole % one) / (one === 86400 ? 3600 : one / 60))];
+  if (whole < 60) return measured([whole, "s"]);
+  const [one, units] = whole < 3600 ? [60, ["min", "s"]] : whole < 86400 ? [3600, ["h", "min"]] : [86400, ["d", "h"]];
+  return measured(...split(one).map((each, at) => [each, units[at]]));
 }
 
 export function milliseconds(value) {
   if (!isNumber(value)) return "–";
   if (value >= 10000) return duration(value / 1000);
-  return value < 10 ? `${value.toFixed(1)} ms` : `${rounded.format(value)} ms`;
+  return measured([value < 10 ? value.toFixed(1) : rounded.format(value), "ms"]);
 }
 
 /** How long ago, to one unit: what changes each second would only flicker. */

@@ -127,7 +127,7 @@ function tellLag(parts, since) {
   const waited = waiting === null ? 0 : waiting + since;
   // A marker that has just been sent is no news: the last lag is.
   const late = waiting !== null && (lag === null || waited > Math.max(3, 2 * lag));
-  text(parts.lag, late ? `waiting ${waited < 60 ? `${Math.floor(waited)} s` : duration(waited)}` : lag === null ? "not measured" : duration(lag));
+  text(parts.lag, late ? `waiting ${waited < 60 ? `${Math.floor(waited)}\u00a0s` : duration(waited)}` : lag === null ? "not measured" : duration(lag));
   attribute(parts.lag, "data-kind", late && waited > longWait ? "warn" : null);
 }
 

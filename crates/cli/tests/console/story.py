@@ -1,0 +1,69 @@
+"""What a user does with the page: the parts that the test and the pictures share."""
+
+from browser import wait
+
+HOME, AWAY = "us-east-1", "us-west-2"
+
+
+def card(page, region):
+    return page.locator(f'article.region[aria-label="Region {region}"]')
+
+
+def row(page, name):
+    """The row of the batch whose file is shown under this name."""
+    return page.locator("#rows tr").filter(has=page.locator("bdi", has_text=name)).first
+
+
+def upload(page, *files):
+    """Uploads files: paths, or dicts with name, mimeType and buffer."""
+    page.locator("#files").set_input_files(list(files))
+
+
+def named(name, content):
+    return {"name": name, "mimeType": "text/csv", "buffer": content}
+
+
+def until(page, name, status):
+    wait(lambda: row(page, name).count() and row(page, name).get_attribute("data-status") == status, f"{name} is {status}")
+    return row(page, name)
+
+
+def details(page, name):
+    """Opens the details of a batch, and gives their pairs."""
+    row(page, name).locator("button").click()
+    page.locator("#details[open]").wait_for()
+    names = page.locator("#details-pairs dt").all_inner_texts()
+    return dict(zip(names, page.locator("#details-pairs dd").all_inner_texts()))
+
+
+def close(page):
+    page.keyboard.press("Escape")
+    wait(lambda: page.locator("dialog[open]").count() == 0, "Escape closes the dialog")
+
+
+def network(page, region, button):
+    card(page, region).locator(f"[data-part={button}]").click()
+
+
+def dismiss_messages(page):
+    while page.locator("#toasts button").count():
+        page.locator("#toasts button").first.click()
+
+
+def ask_failover(page, region):
+    """The first question, and on to the second."""
+    card(page, region).locator("[data-part=failover]").click()
+    page.locator("#failover-first").click()
+    page.locator("#failover-name").wait_for()
+
+
+def confirm_failover(page, region):
+    page.locator("#failover-name").fill(region)
+    page.locator("#failover-second").click()
+    page.locator("#failover-run").wait_for()
+
+
+def until_failed_over(page, region):
+    state = page.locator("#failover-verdict")
+    wait(lambda: state.get_attribute("data-state") != "running", f"the failover to {region} ends")
+    assert state.get_attribute("data-state") == "ok", state.inner_text()
