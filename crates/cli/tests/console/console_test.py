@@ -10,8 +10,8 @@ import time
 
 from browser import SAMPLE, WORK, Console, Window, browser, wait
 from layout import check_contrast, check_focus_is_seen
-from story import (AWAY, HOME, ask_failover, card, close, confirm_failover, details, dismiss_messages, named, network, row,
-                   until, until_failed_over, upload)
+from story import (AWAY, HOME, ask_failover, card, close, confirm_failover, details, dismiss_messages, drop, named, network,
+                   row, until, until_failed_over, upload)
 
 DESKTOP = {"width": 1360, "height": 900}
 PHONE = {"width": 360, "height": 740}
@@ -148,13 +148,13 @@ def the_keyboard_alone_does_everything(console, window):
     check_focus_is_seen(page)
 
 
-def an_update_leaves_the_focus_where_it_is(console, window):
+def a_dropped_file_is_delivered_and_the_focus_stays_where_it_is(console, window):
     page = window.page
     page.locator("#rows tr button").last.focus()
     before = page.evaluate("document.activeElement.closest('tr').dataset.id")
     for number in (1, 2):
-        upload(page, named(f"focus-{number}-{RUN}.csv", SAMPLE.read_bytes()))
-        until(page, f"focus-{number}-{RUN}.csv", "DELIVERED")
+        drop(page, f"dropped-{number}-{RUN}.csv", SAMPLE.read_bytes())
+        until(page, f"dropped-{number}-{RUN}.csv", "DELIVERED")
     assert page.evaluate("document.activeElement.closest('tr')?.dataset.id") == before
 
 
@@ -257,7 +257,7 @@ STEPS = [
     the_mailbox_holds_its_mail_with_working_links,
     what_a_file_is_called_or_holds_is_shown_and_never_done,
     the_keyboard_alone_does_everything,
-    an_update_leaves_the_focus_where_it_is,
+    a_dropped_file_is_delivered_and_the_focus_stays_where_it_is,
     replication_is_paused_and_a_function_frozen,
     the_active_region_is_lost_and_the_other_one_takes_over,
     the_lost_region_comes_back,

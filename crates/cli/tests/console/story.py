@@ -1,5 +1,7 @@
 """What a user does with the page: the parts that the test and the pictures share."""
 
+import base64
+
 from browser import wait
 
 HOME, AWAY = "us-east-1", "us-west-2"
@@ -17,6 +19,19 @@ def row(page, name):
 def upload(page, *files):
     """Uploads files: paths, or dicts with name, mimeType and buffer."""
     page.locator("#files").set_input_files(list(files))
+
+
+def drop(page, name, content):
+    """Drags a file over the page and lets it fall."""
+    page.evaluate("""([name, content]) => {
+        const carried = new DataTransfer();
+        carried.items.add(new File([Uint8Array.from(atob(content), (each) => each.charCodeAt(0))], name, { type: "text/csv" }));
+        for (const kind of ["dragenter", "dragover", "drop"]) {
+            const event = new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: carried });
+            document.body.dispatchEvent(event);
+            if (!event.defaultPrevented) throw new Error(`${kind} is left to the browser, which would open the file`);
+        }
+    }""", [name, base64.b64encode(content).decode()])
 
 
 def named(name, content):

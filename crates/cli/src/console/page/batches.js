@@ -11,6 +11,8 @@ const atFirst = () => (matchMedia("(max-width: 720px)").matches ? 8 : 25);
 let all = [];
 let unrolled = false;
 let opened = [];
+// When the table last answered, while it does not: what is old does not go on growing.
+let asOf = null;
 
 const kinds = {
   all: () => true,
@@ -24,7 +26,7 @@ export const batchOf = (id) => all.find((batch) => batch.id === id);
 
 /** Seconds from claim to end, or to now. */
 export const took = (batch) =>
-  isNumber(batch.seconds) ? batch.seconds : isEnded(batch) ? null : (clock.now() - Date.parse(batch.created)) / 1000;
+  isNumber(batch.seconds) ? batch.seconds : isEnded(batch) ? null : ((asOf ?? clock.now()) - Date.parse(batch.created)) / 1000;
 
 /** The stage a batch is in, or in which it failed, as its place among the stages; -1 if that is not known. */
 export function stageAt(batch) {
@@ -65,6 +67,7 @@ export function setUpBatches(openDetails) {
 
 function tellTable(table) {
   const old = table && !table.answers;
+  asOf = old ? Date.parse(table.stale_since) || asOf || clock.now() : null;
   const since = old && table.stale_since ? `last known ${new Date(table.stale_since).toLocaleTimeString("en-GB")}` : "last known";
   optional($("table-old"), old ? since : "");
   attribute($("table-old"), "title", old && table.stale_since ? exact(table.stale_since) : null);

@@ -34,7 +34,9 @@ export function setUpFailover() {
     askStandby: () => {
       const standby = regions.find((region) => !region.active);
       if (run && !run.ended) showRun();
-      else if (standby) explain(standby.name);
+      else if (standby && regions.some((region) => region.active)) explain(standby.name);
+      // Which one stands by is not known: the choice is the operator's.
+      else document.querySelector("[data-part=failover]:not([hidden])")?.focus();
     },
     snapshot: (snapshot) => {
       regions = snapshot.regions ?? regions;

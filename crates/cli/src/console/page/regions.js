@@ -13,6 +13,7 @@ let local = false;
 let functions = [];
 let received = 0;
 let paused = null;
+let activeIsKnown = false;
 let waitingCards = [];
 const numbers = new Map();
 
@@ -29,6 +30,7 @@ export function setUpRegions(failOver) {
   onUse($("replication"), () => told(() => post("/api/replication", { paused: !paused })));
   return (snapshot) => {
     local = snapshot.local === true;
+    activeIsKnown = Boolean(snapshot.active);
     functions = snapshot.functions ?? [];
     received = Date.now();
     waitingCards = [];
@@ -84,7 +86,7 @@ function makeFrozen(region, name) {
 function updateCard(parts, region) {
   attribute(parts.root, "data-place", placeOf(region.name));
   attribute(parts.root, "data-active", region.active ? "yes" : "no");
-  text(parts.badge, region.active ? "Active" : "Standby");
+  text(parts.badge, region.active ? "Active" : activeIsKnown ? "Standby" : "Active or not: not known");
   attribute(parts.badge, "data-kind", region.active ? "active" : "standby");
   text(parts.role, region.role ? `deployed as ${line(region.role)}` : "");
   updateReach(parts, region);
