@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod template;
+
+use template::{resource, statement, statements};
+
 const TEMPLATE: &str = include_str!("../../../sam/batch.yaml");
 const FAILOVER: &str = include_str!("../../../sam/failover.yaml");
+const CANARY: &str = include_str!("../../../sam/canary.yaml");
 const NETWORK: &str = include_str!("../../../sam/network.yaml");
 
 /// Actions that leave an object's key, content and versions as they are.
@@ -44,24 +49,6 @@ fn no_role_may_delete_objects_or_reach_all_of_a_bucket() {
     assert_eq!(whole, None, "a role reaches all of a bucket, input/ included");
 }
 
-/// A resource's text, by its logical id.
-fn resource<'a>(template: &'a str, name: &str) -> &'a str {
-    let (_, rest) = template.split_once(&format!("\n  {name}:\n")).expect("the template has the resource");
-    let end = rest.match_indices("\n  ").find(|(at, _)| !rest[at + 3..].starts_with([' ', '#']));
-    &rest[..end.map_or(rest.len(), |(at, _)| at)]
-}
-
-/// The statements of a role, as text from one `Sid` to the next.
-fn statements(role: &str) -> Vec<&str> {
-    role.split("Sid: ").skip(1).collect()
-}
-
-/// The statement with this name.
-fn statement<'a>(role: &'a str, sid: &str) -> &'a str {
-    let found = statements(role).into_iter().find(|statement| statement.starts_with(&format!("{sid}\n")));
-    found.expect("the role has the statement")
-}
-
 #[test]
 fn only_what_takes_no_resource_is_allowed_on_all_of_them() {
     let anywhere: Vec<&str> = statements(TEMPLATE)
@@ -100,6 +87,23 @@ fn failover_sets_both_controls_in_one_call_and_overrides_no_safety_rule() {
 }
 
 #[test]
+fn without_arc_failover_may_create_and_delete_one_txt_record_and_write_over_nothing() {
+    let role = resource(TEMPLATE, "FailoverRole");
+    let change = statement(role, "ChangeRecord");
+    for narrowed in [
+        "NormalizedRecordNames\": [!Ref ActiveRecord]\n",
+        "RecordTypes\": [TXT]\n",
+        "RecordSetsActions\": [CREATE, DELETE]\n",
+        "route53:::hostedzone/${HostedZoneId}\n",
+    ] {
+        assert!(change.contains(narrowed), "{narrowed}");
+    }
+    assert_eq!(role.matches("route53:Change").count(), 4, "the action and its three conditions");
+    let zone = include_str!("../../../sam/routing-dns.yaml");
+    assert!(!zone.contains("Type: TXT"), "CloudFormation would write its own value with an update");
+}
+
+#[test]
 fn the_schedule_invokes_reconcile_and_the_runbook_two_functions() {
     let schedule = resource(TEMPLATE, "ReconcileScheduleRole");
     assert_eq!(schedule.matches(":function:").count(), 1);
@@ -127,4 +131,22 @@ fn the_network_has_no_way_out_but_three_narrowed_endpoints() {
     for endpoint in endpoints {
         assert!(endpoint.contains("PolicyDocument") && endpoint.contains("aws:PrincipalAccount"), "{endpoint}");
     }
+}
+
+#[test]
+fn the_canary_reaches_its_own_files_and_records_and_no_others() {
+    let role = resource(CANARY, "CanaryRole");
+    let objects = role.lines().filter(|line| line.contains("/*\n") || line.trim_end().ends_with("/*"));
+    for line in objects.clone() {
+        let own = ["/input/canary/*", "/output/canary/*", "/canary/*"].iter().any(|own| line.trim_end().ends_with(own));
+        assert!(own, "{line}");
+    }
+    assert_eq!(objects.count(), 8);
+    assert!(statement(role, "FetchItsResult").contains("Action: [s3:GetObject, s3:GetObjectVersion]"));
+    for forbidden in ["s3:Delete", "s3:ListBucket", "dynamodb:Query", "dynamodb:Scan", "UpdateItem", "PutItem", "ses:"]
+    {
+        assert!(!role.contains(forbidden), "{forbidden}");
+    }
+    assert!(statement(role, "LookItsRecordsUp").contains("\"dynamodb:LeadingKeys\": \"canary/*\""));
+    assert_eq!(resource(CANARY, "CanaryScheduleRole").matches(":function:").count(), 1);
 }
