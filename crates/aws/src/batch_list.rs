@@ -2,8 +2,10 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::scan::builders::ScanFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use tandem_core::batch::{BatchId, BatchRecord};
+use tandem_core::canary::DATASET;
 use tandem_core::ports::ServiceError;
 
 use crate::batches::{Item, UNFINISHED, from_item};
@@ -40,15 +42,20 @@ impl BatchList {
     /// # Errors
     /// [`ServiceError`] when the table does not answer.
     pub async fn unfinished(&self, most: usize) -> Result<Listed, ServiceError> {
-        self.scan(Some(UNFINISHED), most).await
+        self.scan(self.client.scan().index_name(UNFINISHED), most).await
     }
 
-    /// Batches of any status. Reads the table from an arbitrary end, and stops at `most`.
+    /// Batches of any status, but the canary's: those are far more than anybody's, and of no interest once they have ended.
+    /// Reads the table from an arbitrary end, and stops at `most`.
     ///
     /// # Errors
     /// [`ServiceError`] when the table does not answer.
     pub async fn any(&self, most: usize) -> Result<Listed, ServiceError> {
-        self.scan(None, most).await
+        let canary = AttributeValue::S(DATASET.to_owned());
+        let scan = self.client.scan().filter_expression("#dataset <> :canary");
+        let scan =
+            scan.expression_attribute_names("#dataset", "dataset").expression_attribute_values(":canary", canary);
+        self.scan(scan, most).await
     }
 
     /// Those of these batches that are known; eventually consistent. A batch that the service leaves out of its answer for now
@@ -72,9 +79,8 @@ impl BatchList {
         Ok(batches)
     }
 
-    async fn scan(&self, index: Option<&str>, most: usize) -> Result<Listed, ServiceError> {
-        let scan = self.client.scan().table_name(&self.table).set_index_name(index.map(str::to_owned));
-        let mut items = scan.into_paginator().items().send();
+    async fn scan(&self, scan: ScanFluentBuilder, most: usize) -> Result<Listed, ServiceError> {
+        let mut items = scan.table_name(&self.table).into_paginator().items().send();
         let mut batches = Vec::new();
         while let Some(item) = items.next().await {
             if batches.len() == most {

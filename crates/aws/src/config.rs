@@ -180,6 +180,19 @@ pub fn one_of_several(config: &SdkConfig, region: String) -> SdkConfig {
     builder.retry_config(RetryConfig::disabled()).timeout_config(patience).build()
 }
 
+/// The same, for a Region that is looked at from outside: one that is away is to be named soon, and one call that is lost is no
+/// reason to name it.
+#[must_use]
+pub fn observed(config: &SdkConfig, region: &str) -> SdkConfig {
+    let patience = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .read_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(20))
+        .build();
+    let builder = config.to_builder().region(Region::new(region.to_owned()));
+    builder.retry_config(RetryConfig::standard().with_max_attempts(2)).timeout_config(patience).build()
+}
+
 #[cfg(test)]
 mod tests {
     use super::split_pairs;

@@ -6,7 +6,8 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tandem_core::canary::{AskStanding, Standing};
 use tandem_core::ports::ServiceError;
 
 use crate::error::translate;
@@ -73,6 +74,29 @@ impl Functions {
             Some(kind) => Err(reported(kind, answer).into()),
             None => read(name, answer),
         }
+    }
+}
+
+/// A Region's reconciler, asked how the Region stands.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    functions: Functions,
+    name: String,
+}
+
+impl Reconciler {
+    /// The reconciler with this name among these functions.
+    #[must_use]
+    pub fn new(functions: Functions, name: String) -> Self {
+        Self { functions, name }
+    }
+}
+
+impl AskStanding for Reconciler {
+    async fn ask(&self) -> Result<Standing, String> {
+        let answer = self.functions.invoke(&self.name, &json!({ "action": "ask" })).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        serde_json::from_value(answer).map_err(|error| format!("{} answered something else: {error}", self.name))
     }
 }
 

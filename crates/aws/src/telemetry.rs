@@ -144,6 +144,11 @@ impl Metrics {
         let took = self.started.elapsed();
         self.seconds("Seconds", took.as_secs_f64());
         self.used(used, took);
+        self.print(outcome);
+    }
+
+    /// Prints metrics that are of something else than the invocation: without its time, and without what it used.
+    pub fn print(&self, outcome: &str) {
         let timestamp = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         println!("{}", self.document(outcome, u64::try_from(timestamp).unwrap_or(u64::MAX)));
     }

@@ -167,14 +167,15 @@ fn a_wrong_content_is_noticed_with_its_file_and_line() {
     world.output = world.output.replacen("north", "nirth", 1);
     let (stage, reason) = world.fails();
     assert_eq!(stage, Stage::Content);
-    assert!(reason.starts_with("output.csv: line 2 is \"C-0001,nirth,"), "{reason}");
+    assert!(reason.starts_with("output.csv: line 2 is not \"C-0001,north,"), "{reason}");
+    assert!(!reason.contains("nirth"), "what stands there could be anybody's: {reason}");
     let mut world = World::new();
     world.rejects.push_str("12,id,pattern,x\n");
     let (_, reason) = world.fails();
-    assert_eq!(reason, "rejects.csv: line 7 is \"12,id,pattern,x\", expected \"\"");
+    assert_eq!(reason, "rejects.csv: line 7 is not the end");
     let mut world = World::new();
     world.output.truncate(world.output.len() - 1);
-    assert_eq!(world.fails().1, "output.csv: line 10 is missing, expected \"\"");
+    assert_eq!(world.fails().1, "output.csv: line 10 is not the end");
     let mut world = World::new();
     world.rows = (8, 4);
     assert_eq!(world.fails().1, "the record counts 8 rows delivered and 4 rejected instead of 7 and 5");
