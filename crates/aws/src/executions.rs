@@ -84,6 +84,18 @@ impl Executions {
         Ok(Billed { transitions: own_transitions(&events) + children, children })
     }
 
+    /// Rows of the file that an execution works on, once it is split.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when Step Functions does not answer.
+    pub async fn rows(&self, execution_arn: &str) -> Result<Option<u64>, ServiceError> {
+        let history = self.client.get_execution_history().execution_arn(execution_arn);
+        let history = history.include_execution_data(true).max_results(EVENTS).send().await;
+        let history = history.map_err(|error| translate("states:GetExecutionHistory", execution_arn, error))?;
+        let outputs = history.events().iter().filter_map(|event| event.state_exited_event_details()?.output());
+        Ok(outputs.filter_map(rows_of).next())
+    }
+
     async fn chunks(&self, execution_arn: &str) -> Result<Option<(u64, u64)>, ServiceError> {
         let runs = self.client.list_map_runs().execution_arn(execution_arn).max_results(1).send().await;
         let runs = runs.map_err(|error| translate("states:ListMapRuns", execution_arn, error))?;
@@ -93,6 +105,12 @@ impl Executions {
         let count = |number: i64| u64::try_from(number).unwrap_or_default();
         Ok(run.item_counts().map(|items| (count(items.succeeded()), count(items.total()))))
     }
+}
+
+/// The number of rows in a state's output, if the split's is part of it.
+fn rows_of(output: &str) -> Option<u64> {
+    let output: serde_json::Value = serde_json::from_str(output).ok()?;
+    output["split"]["rows"].as_u64()
 }
 
 /// The transitions that a history shows. A retry is a task that was scheduled again without its state being entered again.

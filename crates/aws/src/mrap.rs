@@ -5,6 +5,7 @@
 //! request there instead and leaves host header, path and query as they were signed.
 
 mod link;
+mod stream;
 mod upload;
 
 use aws_config::SdkConfig;

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, ReturnConsumedCapacity, WriteRequest};
 use futures::{StreamExt, TryStreamExt, stream};
 use tandem_core::batch::BatchId;
+use tandem_core::payload::ReasonCount;
 use tandem_core::ports::{RejectedRow, ServiceError, StoreRejects};
 
 use crate::error::translate;
@@ -39,6 +40,26 @@ impl RejectsTable {
     pub fn new(config: &SdkConfig, table: String) -> Self {
         let config = aws_sdk_dynamodb::config::Builder::from(config).interceptor(Metered::new()).build();
         Self { client: Client::from_conf(config), table }
+    }
+
+    /// Why rows of a batch were rejected, by the first `most` that are kept; in no order. Reads no row's content.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when the table does not answer.
+    pub async fn reasons(&self, batch_id: &BatchId, most: usize) -> Result<Vec<ReasonCount>, ServiceError> {
+        let query = self.client.query().table_name(&self.table).key_condition_expression("batch_id = :id");
+        let query = query.expression_attribute_values(":id", AttributeValue::S(batch_id.to_string()));
+        let query = query.projection_expression("#field, #rule");
+        let query = query.expression_attribute_names("#field", "field").expression_attribute_names("#rule", "rule");
+        let mut items = query.into_paginator().items().send();
+        let mut counts: HashMap<(String, String), u64> = HashMap::new();
+        for _ in 0..most {
+            let Some(item) = items.next().await else { break };
+            let item = item.map_err(|error| translate("dynamodb:Query", &self.table, error))?;
+            let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).cloned().unwrap_or_default();
+            *counts.entry((text("field"), text("rule"))).or_default() += 1;
+        }
+        Ok(counts.into_iter().map(|((field, rule), count)| ReasonCount { field, rule, count }).collect())
     }
 
     /// Writes up to 25 items, sending again what the service left unprocessed.

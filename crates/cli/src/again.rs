@@ -32,8 +32,7 @@ pub struct BatchArgs {
 pub async fn resend(args: &BatchArgs, which: &Which) -> anyhow::Result<()> {
     let deployment = which.find().await?;
     let record = status::find(&deployment, &args.batch).await?;
-    let payload = json!({ "action": "resend", "batch_id": record.batch_id });
-    let (region, answer) = wherever(&deployment, &record, "deliver", &payload).await?;
+    let (region, answer) = send_again(&deployment, &record).await?;
     if args.json {
         println!("{}", json!({ "batch_id": record.batch_id, "region": region, "outcome": answer["outcome"] }));
     } else {
@@ -49,8 +48,7 @@ pub async fn resend(args: &BatchArgs, which: &Which) -> anyhow::Result<()> {
 pub async fn rerun(args: &BatchArgs, which: &Which) -> anyhow::Result<()> {
     let deployment = which.find().await?;
     let record = status::find(&deployment, &args.batch).await?;
-    let payload = json!({ "action": "rerun", "batch_id": record.batch_id });
-    let (region, answer) = wherever(&deployment, &record, "reconcile", &payload).await?;
+    let (region, answer) = run_again(&deployment, &record).await?;
     if args.json {
         println!("{answer}");
     } else {
@@ -58,6 +56,24 @@ pub async fn rerun(args: &BatchArgs, which: &Which) -> anyhow::Result<()> {
         println!("batch {id} runs again: attempt {attempt} in {region}\nsee how it goes with: tandem status {id}");
     }
     Ok(())
+}
+
+/// Has the e-mail of a batch sent again; the Region that did, and its answer.
+///
+/// # Errors
+/// As [`resend`].
+pub async fn send_again(deployment: &Deployment, record: &BatchRecord) -> anyhow::Result<(String, Value)> {
+    let payload = json!({ "action": "resend", "batch_id": record.batch_id });
+    wherever(deployment, record, "deliver", &payload).await
+}
+
+/// Has a batch run again; the Region that does, and its answer.
+///
+/// # Errors
+/// As [`rerun`].
+pub async fn run_again(deployment: &Deployment, record: &BatchRecord) -> anyhow::Result<(String, Value)> {
+    let payload = json!({ "action": "rerun", "batch_id": record.batch_id });
+    wherever(deployment, record, "reconcile", &payload).await
 }
 
 /// Asks a function in the owner's Region and, if that is away or not the active one, in the other; the Region that answered.

@@ -11,13 +11,17 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use serde_json::json;
+use tandem_core::batch::BatchRecord;
 use tandem_local::admin::{Admin, Count};
 
-use crate::deployment::Which;
+use crate::deployment::{Deployment, Which};
 use crate::exit::usage;
 use crate::status;
-use prices::{Prices, Units, total};
-use report::{About, Report};
+pub use gather::seconds as seconds_of;
+pub use prices::Prices;
+use prices::{Units, total};
+use report::About;
+pub use report::Report;
 
 /// Examples, and what is counted.
 pub const HELP: &str = "\
@@ -56,14 +60,7 @@ pub async fn run(args: &CostArgs, which: &Which) -> anyhow::Result<()> {
 async fn of_batch(batch: &str, as_json: bool, which: &Which, prices: &Prices) -> anyhow::Result<()> {
     let deployment = which.find().await?;
     let record = status::find(&deployment, batch).await?;
-    let work = gather::work(&deployment, &record).await;
-    let about = About {
-        batch_id: record.batch_id.to_string(),
-        rows: record.rows_in.unwrap_or_default(),
-        bytes: record.size,
-        seconds: gather::seconds(&record),
-    };
-    let report = Report::of(about, &work, prices)?;
+    let report = report_of(&deployment, &record, prices).await?;
     if as_json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
@@ -73,6 +70,21 @@ async fn of_batch(batch: &str, as_json: bool, which: &Which, prices: &Prices) ->
         eprintln!("Not read, so the figures are too low: {missing}");
     }
     Ok(())
+}
+
+/// What a batch costs.
+///
+/// # Errors
+/// When a unit has no price; what could not be read is part of the report.
+pub async fn report_of(deployment: &Deployment, record: &BatchRecord, prices: &Prices) -> anyhow::Result<Report> {
+    let work = gather::work(deployment, record).await;
+    let about = About {
+        batch_id: record.batch_id.to_string(),
+        rows: record.rows_in.unwrap_or_default(),
+        bytes: record.size,
+        seconds: gather::seconds(record),
+    };
+    Report::of(about, &work, prices)
 }
 
 async fn of_all_calls(as_json: bool, which: &Which, prices: &Prices) -> anyhow::Result<()> {

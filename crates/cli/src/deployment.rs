@@ -17,6 +17,7 @@ use tandem_aws::objects::S3Objects;
 use tandem_aws::queue::Queue;
 use tandem_aws::reference::ReferenceTable;
 use tandem_aws::reference_load::ReferenceLoader;
+use tandem_aws::rejects::RejectsTable;
 use tandem_core::batch::{BatchId, BatchRecord};
 use tandem_core::dataset::Datasets;
 use tandem_core::ports::ServiceError;
@@ -190,6 +191,11 @@ impl Deployment {
         })
     }
 
+    /// Name of the environment.
+    pub fn suffix(&self) -> &str {
+        &self.suffix
+    }
+
     /// The primary Region and the standby Region.
     pub fn regions(&self) -> &[String; 2] {
         &self.regions
@@ -229,6 +235,21 @@ impl Deployment {
     /// [`ServiceError`] when SQS does not answer there.
     pub async fn intake_failed(&self, region: &str) -> Result<Queue, ServiceError> {
         Queue::named(&self.in_region(region, READ, 3), &self.function("intake-failed")).await
+    }
+
+    /// The bucket of a Region, as sam/storage.yaml names it.
+    pub fn bucket(&self, region: &str) -> String {
+        format!("tandem-{}-{}-{region}", self.suffix, self.mrap.account())
+    }
+
+    /// The table of the first rejected rows, in one Region.
+    pub fn rejects(&self, region: &str) -> RejectsTable {
+        RejectsTable::new(&self.in_region(region, READ, 2), format!("tandem-{}-rejects", self.suffix))
+    }
+
+    /// The objects of one Region, asked once: whoever watches asks again.
+    pub fn objects(&self, region: &str) -> S3Objects {
+        S3Objects::new(&self.in_region(region, READ, 1))
     }
 
     /// A configuration for one Region that gives up soon, so that the other can be asked.

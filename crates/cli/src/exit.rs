@@ -17,6 +17,28 @@ Exit status:
 /// What to do about the access point if it does not answer.
 pub const LOST: &str = "if its Region is lost, `tandem failover` leads uploads and links to the other one";
 
+/// What AWS says where the caller's own credentials or clock are at fault, and what to do about it.
+const TROUBLE: [(&[&str], &str); 3] = [
+    (
+        &["RequestTimeTooSkewed", "Signature expired", "Signature not yet current"],
+        "this machine's clock differs from AWS's by minutes: set it (for example `timedatectl set-ntp true`), and try again",
+    ),
+    (
+        &["ExpiredToken", "TokenRefreshRequired", "security token included in the request is expired"],
+        "your AWS credentials have expired: renew them (for example `aws sso login`), export them, and start the command again",
+    ),
+    (
+        &["InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch"],
+        "AWS does not know these credentials: look at AWS_PROFILE and the AWS_ variables, and start the command again",
+    ),
+];
+
+/// The one sentence, with its remedy, for what everybody meets sooner or later.
+pub fn known_trouble(text: &str) -> Option<&'static str> {
+    let found = TROUBLE.iter().find(|(signs, _)| signs.iter().any(|sign| text.contains(sign)));
+    found.map(|(_, sentence)| *sentence)
+}
+
 /// The exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

@@ -1,41 +1,34 @@
 //! `tandem failover`: lets a Region take over, with the very runbook that Systems Manager would run.
 //!
 //! Everything happens through functions of the Region that takes over: neither Systems Manager nor the other Region is
-//! needed. Every step sets a state, so it may be run again at any time, also while another run is under way.
+//! needed. Every step sets a state, so it may be run again at any time, on this machine one run
+//! at a time. A run from another machine is not known of: whoever sets the Region last decides, and the other run says so.
 
 mod follow;
 mod live;
+mod lock;
 mod outcome;
 mod story;
+mod takeover;
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::Args;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use tandem_aws::invoke::Functions;
-use tandem_core::reconcile::RunId;
 use tandem_local::LocalState;
-use tandem_local::admin::{Admin, RegionState, ReplicationStatus};
-use time::OffsetDateTime;
+use tandem_local::admin::{Admin, RegionState};
 
-use self::follow::Passes;
-use self::live::Live;
-use self::outcome::{Outcome, Rpo};
-use self::story::Story;
+pub use self::follow::{Followed, Follower, Passes, until_ended};
+pub use self::live::note;
+use self::live::{Live, Shown};
+pub use self::outcome::Outcome;
+pub use self::takeover::{Begun, Takeover};
 use crate::deployment::{Deployment, Target, Which, not_running};
 use crate::exit::{Interrupted, interruption, usage};
-use crate::runbook::{self, Invoke, Runner};
 
 /// By what local pauses are shortened: what takes minutes on AWS takes seconds here.
 const LOCAL_PACE: f64 = 0.05;
-/// Time between two passes of the reconciler while batches are followed, as in the runbook.
-const BETWEEN_PASSES: Duration = Duration::from_secs(60);
-/// The parameter that the whole runbook turns on.
-const TARGET: &str = "TargetRegion";
 
 /// Arguments of `failover`.
 #[derive(Debug, Clone, Args)]
@@ -84,39 +77,18 @@ async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<(Deploy
     if !deployment.regions().contains(&to) {
         return Err(usage(format!("{to:?} is none of {}", deployment.regions().join(" and "))));
     }
-    let document = runbook::load(&which.root())?;
-    ensure!(document.has_parameter(TARGET), "the runbook has no parameter {TARGET}: it cannot be told the Region");
     let pace = pace(args.pace, local.is_some())?;
     if asks(args.yes, local.is_some(), io::stdin().is_terminal() && io::stderr().is_terminal())? {
         confirm(&deployment, &to).await?;
     }
-    let run_id = new_run_id()?;
-    // Before anything is set: what is not replicated at the moment of the decision.
-    let pending = pending(local.as_ref(), &to).await;
-
-    eprintln!("{to} takes over, run {run_id}");
+    let takeover = Takeover::prepare(which, &deployment, &to, pace).await?;
+    eprintln!("{to} takes over, run {}", takeover.run_id());
     if pace != 1.0 {
         eprintln!("the runbook's pauses are multiplied by {pace}");
     }
-    let between_passes = BETWEEN_PASSES.mul_f64(pace).max(Duration::from_secs(2));
-    let begun = Begun { instant: Instant::now(), time: OffsetDateTime::now_utc(), between_passes };
-    let run = {
-        let (invoke, live) = (Region(deployment.functions(&to)), Live::new(begun.instant));
-        let parameters = parameters(&deployment, &to);
-        Runner::new(&document, (&to, &run_id.to_string()), &parameters, (&invoke, &live), pace)?.run().await
-    };
-    let story = Story::of(&run, &run_id);
-    let rpo = pending.or_else(|| Rpo::of_missing(&story, begun.time));
-    let outcome = Outcome::new(&to, &run_id, run, story, rpo);
+    let begun = Begun::now(pace);
+    let outcome = takeover.run(begun, &Live::new(begun.instant)).await?;
     Ok((deployment, outcome, begun))
-}
-
-/// When the run began, by both clocks, and how often it looks again.
-#[derive(Debug, Clone, Copy)]
-struct Begun {
-    instant: Instant,
-    time: OffsetDateTime,
-    between_passes: Duration,
 }
 
 /// Follows what was taken over, prints, and answers with the error that decides the exit status.
@@ -129,13 +101,10 @@ async fn conclude(
     let mut waited = Ok(());
     if !args.no_wait {
         let (records, patience) = (deployment.records(), Duration::from_secs(args.timeout));
-        let passes = Passes {
-            functions: deployment.functions(outcome.region()),
-            reconcile: deployment.function("reconcile"),
-            every: begun.between_passes,
-        };
+        let passes = Passes::of(deployment, outcome.region(), begun);
+        let shown = Shown::new();
         waited = tokio::select! {
-            waited = follow::until_ended(&records, &mut outcome.followed, begun, patience, &passes) => waited,
+            waited = until_ended(&records, &mut outcome.followed, begun, patience, (&passes, &shown)) => waited,
             () = interruption() => Err(Interrupted.into()),
         };
     }
@@ -211,51 +180,15 @@ fn is_yes(line: &str) -> bool {
     matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
 }
 
-fn pace(named: Option<f64>, local: bool) -> anyhow::Result<f64> {
+/// The factor for pauses; as written on AWS, short on the local Regions, unless another one is named.
+///
+/// # Errors
+/// When the named one is no factor.
+pub fn pace(named: Option<f64>, local: bool) -> anyhow::Result<f64> {
     match named {
         Some(pace) if !pace.is_finite() || !(0.0..=1.0).contains(&pace) => Err(usage("--pace is a factor from 0 to 1")),
         Some(pace) => Ok(pace),
         None => Ok(if local { LOCAL_PACE } else { 1.0 }),
-    }
-}
-
-fn parameters(deployment: &Deployment, to: &str) -> BTreeMap<&'static str, String> {
-    BTreeMap::from([
-        (TARGET, to.to_owned()),
-        ("FailoverFunction", deployment.function("failover")),
-        ("ReconcileFunction", deployment.function("reconcile")),
-        // The caller's own permissions are used.
-        ("AutomationAssumeRole", String::new()),
-    ])
-}
-
-/// A name that no other run has.
-fn new_run_id() -> anyhow::Result<RunId> {
-    let now = OffsetDateTime::now_utc();
-    let mark: String = Sha256::new()
-        .chain_update(now.unix_timestamp_nanos().to_be_bytes())
-        .chain_update(std::process::id().to_be_bytes())
-        .finalize()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
-    Ok(format!("{}-{mark}", now.format(format)?).parse()?)
-}
-
-/// What is not replicated to the Region, if the edge tells: only the local one does.
-async fn pending(local: Option<&LocalState>, to: &str) -> Option<Rpo> {
-    let status: ReplicationStatus = Admin::new(local?).replication().await.ok()?;
-    Some(Rpo::of_pending(&status, to))
-}
-
-/// The functions of the Region that takes over.
-struct Region(Functions);
-
-impl Invoke for Region {
-    async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, String> {
-        self.0.invoke(function, payload).await.map_err(|error| error.to_string())
     }
 }
 
@@ -313,10 +246,5 @@ mod tests {
         for wrong in [-1.0, 1.5, f64::NAN] {
             assert!(pace(Some(wrong), true).is_err());
         }
-    }
-
-    #[test]
-    fn two_runs_have_two_names() {
-        assert_ne!(new_run_id().unwrap(), new_run_id().unwrap());
     }
 }

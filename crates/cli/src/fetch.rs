@@ -73,9 +73,14 @@ async fn fetch(args: &FetchArgs, which: &Which) -> anyhow::Result<()> {
     Ok(())
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+/// Follows links.
+pub type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
-fn client() -> anyhow::Result<HttpClient> {
+/// A client for links, which lead to AWS or through the edge.
+///
+/// # Errors
+/// When this machine's certificates cannot be read.
+pub fn client() -> anyhow::Result<HttpClient> {
     let connector =
         HttpsConnectorBuilder::new().with_native_roots().context("this machine's certificates cannot be read")?;
     Ok(Client::builder(TokioExecutor::new()).build(connector.https_or_http().enable_http1().build()))
@@ -97,7 +102,10 @@ impl Drop for Draft {
 }
 
 /// Follows a link; the answer's body.
-async fn open(client: &HttpClient, link: &str, edge: Option<&Edge>) -> anyhow::Result<Incoming> {
+///
+/// # Errors
+/// When its host does not answer, or the file is not there; never tells the link.
+pub async fn open(client: &HttpClient, link: &str, edge: Option<&Edge>) -> anyhow::Result<Incoming> {
     let request = match edge.and_then(|edge| edge.reroute(link)) {
         Some(rerouted) => Request::get(rerouted.uri).header(header::HOST, rerouted.host),
         None => Request::get(link),

@@ -1,13 +1,19 @@
 //! The links to a batch's result. Whoever has one can read the file, so they are printed as a result and nowhere else.
 
 use anyhow::Context;
-use tandem_core::batch::BatchRecord;
+use tandem_core::batch::{BatchId, BatchRecord};
 use tandem_core::ports::Presign;
 
 /// File name of the output.
 pub const OUTPUT: &str = "output.csv";
 /// File name of the rejected rows.
 pub const REJECTS: &str = "rejects.csv";
+
+/// The batch that a text of ours is about: its links lead to a folder that is named after it.
+pub fn batch_named_in(text: &str) -> Option<String> {
+    let mut words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words.find_map(|word| Some(word.parse::<BatchId>().ok()?.to_string()))
+}
 
 /// Links to the result of a batch.
 pub struct Links {
@@ -30,4 +36,17 @@ pub async fn of(presign: &impl Presign, record: &BatchRecord) -> anyhow::Result<
         None => None,
     };
     Ok(Links { output, rejects })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_batch_of_an_email_is_the_one_whose_id_it_names() {
+        let id = "0123456789abcdef0123456789abcdef";
+        let text = format!("Output: https://x.mrap.example/output/{id}/output.csv?v=1\n");
+        assert_eq!(batch_named_in(&text).as_deref(), Some(id));
+        assert_eq!(batch_named_in("nothing of it"), None);
+    }
 }

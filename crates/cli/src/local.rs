@@ -1,5 +1,6 @@
 //! `tandem local`: two Regions on this machine.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -7,6 +8,7 @@ use clap::{Args, Subcommand};
 use tandem_local::admin::Uploads;
 use tandem_local::{LocalState, LocalStatus, Options, Stage, StageProgress, Started};
 
+use crate::console;
 use crate::deployment::{Target, Which};
 use crate::exit::{Interrupted, Unreachable, usage};
 
@@ -19,7 +21,7 @@ Needs the functions built for this machine: scripts/demo.sh does that, and every
 State, logs and the Python environment are under .tandem/ in the project.
 
 Examples:
-  tandem local up             runs until Ctrl-C
+  tandem local up             runs until Ctrl-C, with the console beside it
   tandem local up --detach    returns once they can be used; end them with `tandem local down`")]
     Up(UpArgs),
     /// Say whether they run, and where; exit status 4 if they do not
@@ -49,6 +51,12 @@ pub struct UpArgs {
     /// Return once they can be used, and leave them running
     #[arg(long)]
     pub detach: bool,
+    /// Do not serve the console beside them; with --detach it is not served anyway
+    #[arg(long)]
+    pub no_console: bool,
+    /// Port of the console [default: 4614, or any free one if that is taken]
+    #[arg(long, value_name = "PORT", conflicts_with = "no_console")]
+    pub console_port: Option<u16>,
     /// Port of the edge, the endpoint of every call [default: 4610]
     #[arg(long, value_name = "PORT")]
     pub edge_port: Option<u16>,
@@ -122,17 +130,36 @@ async fn up(args: &UpArgs, which: &Which) -> anyhow::Result<()> {
     let started = if args.detach {
         Some(tandem_local::up_detached(&options, &show).await.map_err(interrupted)?)
     } else {
-        tandem_local::up_foreground(&options, &show, |state| {
-            println!("{}\nEnd them with Ctrl-C.", running(state));
-        })
-        .await?
+        foreground(args, &options, which).await?
     };
     match started {
-        Some(Started::Now(state)) => println!("{}\nEnd them with `tandem local down`.", running(&state)),
+        Some(Started::Now(state)) => {
+            println!("{}\nEnd them with `tandem local down`. See them with `tandem console`.", running(&state));
+        }
         Some(Started::Already(state)) => println!("They ran already. {}", running(&state)),
         None => println!("The local Regions have ended."),
     }
     Ok(())
+}
+
+/// Runs them here and, once they can be used, serves the console beside them.
+async fn foreground(args: &UpArgs, options: &Options, which: &Which) -> anyhow::Result<Option<Started>> {
+    let (ready, are_ready) = tokio::sync::oneshot::channel();
+    let regions = tandem_local::up_foreground(options, &show, |state| {
+        println!("{}\nEnd them with Ctrl-C.", running(state));
+        // Nobody waits for it if the console is left out.
+        let _unheard = ready.send(());
+    });
+    let page = async {
+        if are_ready.await.is_ok() && !args.no_console {
+            console::beside(args.console_port, which).await;
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        ended = regions => ended,
+        never = page => match never {},
+    }
 }
 
 /// Ctrl-C gives this command's own exit status.

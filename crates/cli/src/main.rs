@@ -1,6 +1,7 @@
 //! The `tandem` command: one for the local Regions and for AWS alike.
 
 mod again;
+mod console;
 mod cost;
 mod deployment;
 mod drill;
@@ -73,6 +74,9 @@ Examples:
 Example:
   tandem emails --limit 1")]
     Emails(emails::EmailsArgs),
+    /// Open one page that shows and operates both Regions, in your browser
+    #[command(after_help = console::HELP)]
+    Console(console::ConsoleArgs),
     /// Load the records that rows are enriched with
     #[command(subcommand)]
     Reference(reference::ReferenceCommand),
@@ -183,7 +187,7 @@ async fn main() -> ExitCode {
     match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{} {error:#}", console::Style::new().for_stderr().red().bold().apply_to("error:"));
+            eprintln!("{} {error:#}", ::console::Style::new().for_stderr().red().bold().apply_to("error:"));
             status_of(&error).into()
         }
     }
@@ -209,6 +213,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Fetch(args) => fetch::run(args, which).await,
         Command::Reference(reference::ReferenceCommand::Load(args)) => reference::load(args, which).await,
         Command::Failover(args) => failover::run(args, which).await,
+        Command::Console(args) => console::run(args, which).await,
         Command::LoadTest(args) => load_test::run(args, which).await,
         Command::Generate(args) => generate(args.clone()).await,
         Command::Process(args) => process::run(args, which).await,

@@ -78,6 +78,11 @@ fn key_of(args: &PutArgs) -> anyhow::Result<String> {
         Some(key) => key.clone(),
         None => default_key(&args.dataset, &args.file)?,
     };
+    checked(key)
+}
+
+/// A key that an upload may have.
+fn checked(key: String) -> anyhow::Result<String> {
     let upload = Upload { bucket: String::new(), key, etag: String::new(), version_id: None, size: 0 };
     if !upload.is_input() {
         let remedy = "name one with --as input/<dataset>/<name>.csv";
@@ -100,6 +105,18 @@ fn default_key(dataset: &str, file: &Path) -> anyhow::Result<String> {
         return Err(usage(format!("{dataset:?} is no dataset's name")));
     }
     Ok(format!("{INPUT_PREFIX}{dataset}/{name}"))
+}
+
+/// The key of a file that is uploaded under a name alone.
+///
+/// # Errors
+/// When the name is none, would lead elsewhere, or start nothing; the message says what to do.
+pub fn key_of_name(dataset: &str, name: &str) -> anyhow::Result<String> {
+    let elsewhere = |letter: char| letter.is_control() || matches!(letter, '/' | '\\');
+    if name.is_empty() || name.contains(elsewhere) || Path::new(name).file_name() != Some(name.as_ref()) {
+        return Err(usage(format!("{:?} can be no file's name in a key: rename the file", one_line(name))));
+    }
+    checked(default_key(dataset, Path::new(name))?)
 }
 
 fn size_of(file: &Path) -> anyhow::Result<u64> {
@@ -234,6 +251,19 @@ mod tests {
     #[test]
     fn a_file_goes_below_its_dataset_under_its_own_name() {
         assert_eq!(key_of(&args("/tmp/a b+%€.csv", None)).unwrap(), "input/price-list/a b+%€.csv");
+    }
+
+    #[test]
+    fn a_name_that_is_a_path_or_holds_what_nobody_types_is_refused() {
+        assert_eq!(key_of_name("price-list", "a b+%€.csv").unwrap(), "input/price-list/a b+%€.csv");
+        let long = format!("{}.csv", "x".repeat(1024));
+        for name in ["", ".", "..", "../x.csv", "a/b.csv", "/x.csv", "a\\b.csv", "a\nb.csv", "a\0.csv", "x.txt", &long]
+        {
+            assert_eq!(status_of(&key_of_name("price-list", name).unwrap_err()), Status::Usage, "{name:?}");
+        }
+        for dataset in ["", "a/b", "../x"] {
+            assert!(key_of_name(dataset, "x.csv").is_err(), "{dataset:?}");
+        }
     }
 
     #[test]

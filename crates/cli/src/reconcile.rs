@@ -43,15 +43,33 @@ impl NoPass {
 /// When no active Region answered.
 pub async fn run(args: &ReconcileArgs, which: &Which) -> anyhow::Result<()> {
     let deployment = which.find().await?;
-    let [one, other] = deployment.regions();
-    let (one, other) = tokio::join!(pass(&deployment, one), pass(&deployment, other));
-    let answers = [one, other];
+    let answers = both(&deployment).await;
     if args.json {
         println!("{}", as_json(&answers));
     } else {
         answers.iter().for_each(|answer| print!("{}", text(answer)));
     }
     conclude(&answers)
+}
+
+async fn both(deployment: &Deployment) -> [Answered; 2] {
+    let [one, other] = deployment.regions();
+    let (one, other) = tokio::join!(pass(deployment, one), pass(deployment, other));
+    [one, other]
+}
+
+/// Has both Regions reconcile; what the active one did, in one line.
+///
+/// # Errors
+/// As [`run`].
+pub async fn now(deployment: &Deployment) -> anyhow::Result<String> {
+    let answers = both(deployment).await;
+    conclude(&answers)?;
+    let acted = answers.iter().filter_map(|(region, answer)| {
+        let pass = answer.as_ref().ok().filter(|pass| pass.active)?;
+        Some(format!("{region} reconciled: {}", counts(pass)))
+    });
+    Ok(acted.collect::<Vec<_>>().join("; "))
 }
 
 async fn pass(deployment: &Deployment, region: &str) -> Answered {

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_config::SdkConfig;
+use futures::future::BoxFuture;
 use tandem_aws::batch_list::{BatchList, Listed};
 use tandem_aws::batches::StateTable;
 use tandem_core::batch::{BatchId, BatchRecord};
@@ -39,7 +40,12 @@ impl Records {
     /// # Errors
     /// [`ServiceError`] when no Region answers; likewise for the others.
     pub async fn get(&self, batch_id: &BatchId) -> Result<Option<BatchRecord>, ServiceError> {
-        self.ask(async |replica| replica.table.get(batch_id).await).await
+        let id = batch_id.clone();
+        self.ask(move |replica| {
+            let id = id.clone();
+            Box::pin(async move { replica.table.get(&id).await })
+        })
+        .await
     }
 
     /// Those of these batches that are known, in no order; eventually consistent.
@@ -47,7 +53,12 @@ impl Records {
     /// # Errors
     /// As [`Self::get`].
     pub async fn named(&self, batch_ids: &[BatchId]) -> Result<Vec<BatchRecord>, ServiceError> {
-        self.ask(async |replica| replica.list.named(batch_ids).await).await
+        let ids = batch_ids.to_vec();
+        self.ask(move |replica| {
+            let ids = ids.clone();
+            Box::pin(async move { replica.list.named(&ids).await })
+        })
+        .await
     }
 
     /// The batches that are open.
@@ -55,7 +66,7 @@ impl Records {
     /// # Errors
     /// As [`Self::get`].
     pub async fn unfinished(&self, most: usize) -> Result<Listed, ServiceError> {
-        self.ask(async |replica| replica.list.unfinished(most).await).await
+        self.ask(move |replica| Box::pin(replica.list.unfinished(most))).await
     }
 
     /// Batches of any status.
@@ -63,20 +74,21 @@ impl Records {
     /// # Errors
     /// As [`Self::get`].
     pub async fn any(&self, most: usize) -> Result<Listed, ServiceError> {
-        self.ask(async |replica| replica.list.any(most).await).await
+        self.ask(move |replica| Box::pin(replica.list.any(most))).await
     }
 
-    async fn ask<T>(&self, call: impl AsyncFn(&Replica) -> Result<T, ServiceError>) -> Result<T, ServiceError> {
+    async fn ask<T>(&self, call: impl Call<Replica, T>) -> Result<T, ServiceError> {
         in_turn(&self.replicas, &self.current, call).await
     }
 }
 
+/// A call of one replica. Its future is boxed, so that whoever waits for it may do so in any thread.
+trait Call<R, T>: Fn(&R) -> BoxFuture<'_, Result<T, ServiceError>> + Send + Sync {}
+
+impl<R, T, F> Call<R, T> for F where F: Fn(&R) -> BoxFuture<'_, Result<T, ServiceError>> + Send + Sync {}
+
 /// Asks one after the other, beginning with the current one, until one answers. A refusal is an answer, too.
-async fn in_turn<R, T>(
-    all: &[R],
-    current: &AtomicUsize,
-    call: impl AsyncFn(&R) -> Result<T, ServiceError>,
-) -> Result<T, ServiceError> {
+async fn in_turn<R, T>(all: &[R], current: &AtomicUsize, call: impl Call<R, T>) -> Result<T, ServiceError> {
     let first = current.load(Ordering::Relaxed);
     let mut away = None;
     for position in (0..all.len()).map(|offset| (first + offset) % all.len()) {
@@ -99,7 +111,7 @@ async fn in_turn<R, T>(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::cell::RefCell;
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -109,23 +121,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_region_that_does_not_answer_is_left_for_the_other_and_not_asked_again() {
-        let (current, asked) = (AtomicUsize::new(0), RefCell::new(Vec::new()));
+        let (current, asked) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let call = |region: &&'static str| -> BoxFuture<'_, Result<String, ServiceError>> {
+            asked.lock().unwrap().push(*region);
+            let answer = if *region == "east" { Err(away()) } else { Ok((*region).to_owned()) };
+            Box::pin(async { answer })
+        };
         for _ in 0..2 {
-            let call = async |region: &&str| {
-                asked.borrow_mut().push((*region).to_owned());
-                if *region == "east" { Err(away()) } else { Ok((*region).to_owned()) }
-            };
             assert_eq!(in_turn(&["east", "west"], &current, call).await.unwrap(), "west");
         }
-        assert_eq!(*asked.borrow(), ["east", "west", "west"]);
+        assert_eq!(*asked.lock().unwrap(), ["east", "west", "west"]);
     }
 
     #[tokio::test]
     async fn a_refusal_is_an_answer_and_two_regions_away_are_an_error() {
         let current = AtomicUsize::new(1);
-        let denied = async |_: &u8| Err::<u8, _>(ServiceError::Denied { operation: "x", message: "no".into() });
+        let denied = |_: &u8| -> BoxFuture<'_, Result<u8, ServiceError>> {
+            Box::pin(async { Err(ServiceError::Denied { operation: "x", message: "no".into() }) })
+        };
         assert!(matches!(in_turn(&[0, 1], &current, denied).await, Err(ServiceError::Denied { .. })));
-        let silent = async |_: &u8| Err::<u8, _>(away());
+        let silent = |_: &u8| -> BoxFuture<'_, Result<u8, ServiceError>> { Box::pin(async { Err(away()) }) };
         assert!(matches!(in_turn(&[0, 1], &current, silent).await, Err(ServiceError::Unavailable { .. })));
     }
 }

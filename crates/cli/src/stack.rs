@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata};
 
-use crate::exit::Unreachable;
+use crate::exit::{Unreachable, known_trouble};
 
 /// A stack that is there.
 pub struct Stack {
@@ -37,10 +37,11 @@ pub async fn find(config: &SdkConfig, name: &str) -> anyhow::Result<Option<Stack
         Err(error) if error.code() == Some("ValidationError") => return Ok(None),
         Err(error) => {
             let remedy = "if that Region is lost, name the other one with --region";
-            let error = DisplayErrorContext(&error);
-            return Err(
-                Unreachable(format!("CloudFormation in {region} did not describe {name} ({remedy}): {error}")).into()
-            );
+            let error = DisplayErrorContext(&error).to_string();
+            let message = known_trouble(&error).map(str::to_owned);
+            let message = message
+                .unwrap_or_else(|| format!("CloudFormation in {region} did not describe {name} ({remedy}): {error}"));
+            return Err(Unreachable(message).into());
         }
     };
     let Some(stack) = described.stacks().first() else { return Ok(None) };

@@ -7,6 +7,7 @@
 //!
 //! Needs `/proc`, so it works on Linux only.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, bail, ensure};
@@ -50,6 +51,37 @@ pub fn processes(state: &LocalState, function: &str, region: &str) -> anyhow::Re
     in_group(Path::new("/proc"), emulator.pid, &full, region)
 }
 
+/// The functions that have a frozen process, by Region and in short.
+///
+/// # Errors
+/// As [`processes`].
+pub fn frozen(state: &LocalState) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+    let emulator = state.emulator.as_ref().filter(|emulator| emulator.is_alive());
+    let emulator = emulator.context("the local Regions don't run: start them with `tandem local up`")?;
+    let mut frozen: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let stopped = members(Path::new("/proc"), emulator.pid)?;
+    for environment in stopped.filter(|(number, _)| is_stopped(*number)).map(|(_, environment)| environment) {
+        let (name, region) = (value(&environment, "AWS_LAMBDA_FUNCTION_NAME"), value(&environment, "AWS_REGION"));
+        let Some((name, region)) = name.zip(region) else { continue };
+        let names = frozen.entry(region).or_default();
+        names.push(name.trim_start_matches(&full_name(state, "")).to_owned());
+        names.sort();
+        names.dedup();
+    }
+    Ok(frozen)
+}
+
+/// Whether a process stands still because somebody stopped it.
+fn is_stopped(number: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| fields.starts_with('T'))
+}
+
+fn value(environment: &[u8], name: &str) -> Option<String> {
+    let mut variables = environment.split(|byte| *byte == 0).filter_map(|variable| std::str::from_utf8(variable).ok());
+    variables.find_map(|variable| variable.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+}
+
 fn signal(state: &LocalState, function: &str, region: &str, signal: Signal) -> anyhow::Result<Vec<u32>> {
     ensure!(
         state.regions.iter().any(|known| known == region),
@@ -79,23 +111,25 @@ fn full_name(state: &LocalState, function: &str) -> String {
 
 /// The processes of a group, its leader apart, whose environment names this function and this Region.
 fn in_group(proc: &Path, leader: u32, function: &str, region: &str) -> anyhow::Result<Vec<u32>> {
-    let group = i32::try_from(leader).ok().and_then(Pid::from_raw);
-    let listing = std::fs::read_dir(proc).context("the processes can't be listed: this needs /proc, that is Linux")?;
-    let numbers = listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    let mut found: Vec<u32> = numbers
-        .filter(|number| *number != leader)
-        .filter(|number| {
-            let pid = i32::try_from(*number).ok().and_then(Pid::from_raw);
-            pid.is_some() && pid.and_then(|pid| getpgid(Some(pid)).ok()) == group
-        })
-        // One that ended meanwhile has no environment, nor has a zombie.
-        .filter(|number| {
-            let environment = std::fs::read(proc.join(number.to_string()).join("environ")).unwrap_or_default();
-            is_of(&environment, function, region)
-        })
-        .collect();
+    let members = members(proc, leader)?.filter(|(_, environment)| is_of(environment, function, region));
+    let mut found: Vec<u32> = members.map(|(number, _)| number).collect();
     found.sort_unstable();
     Ok(found)
+}
+
+/// The processes of a group, its leader apart, with their environments.
+fn members(proc: &Path, leader: u32) -> anyhow::Result<impl Iterator<Item = (u32, Vec<u8>)>> {
+    let proc = proc.to_owned();
+    let group = i32::try_from(leader).ok().and_then(Pid::from_raw);
+    let listing = std::fs::read_dir(&proc).context("the processes can't be listed: this needs /proc, that is Linux")?;
+    let numbers = listing.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let in_group = numbers.filter(move |number| *number != leader).filter(move |number| {
+        let pid = i32::try_from(*number).ok().and_then(Pid::from_raw);
+        pid.is_some() && pid.and_then(|pid| getpgid(Some(pid)).ok()) == group
+    });
+    // One that ended meanwhile has no environment, nor has a zombie.
+    Ok(in_group
+        .map(move |number| (number, std::fs::read(proc.join(number.to_string()).join("environ")).unwrap_or_default())))
 }
 
 /// Whether an environment is that of this function in this Region.
@@ -182,6 +216,8 @@ mod tests {
             assert_eq!(freeze(&group.state, "deliver", "us-east-1").unwrap(), [east]);
             becomes(east, "T").await;
         }
+        let one = BTreeMap::from([(String::from("us-east-1"), vec![String::from("deliver")])]);
+        assert_eq!(frozen(&group.state).unwrap(), one);
         becomes(west, "S").await;
         assert_eq!(thaw(&group.state, "tandem-local-deliver", "us-east-1").unwrap(), [east]);
         becomes(east, "S").await;

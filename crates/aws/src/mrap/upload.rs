@@ -17,14 +17,14 @@ use super::MrapArn;
 
 const MIB: u64 = 1024 * 1024;
 /// Files below this size go in one request.
-const MULTIPART_FROM: u64 = 16 * MIB;
+pub(super) const MULTIPART_FROM: u64 = 16 * MIB;
 /// Smallest part that we make; larger where the file would otherwise need more than [`MOST_PARTS`].
 const PART: u64 = 8 * MIB;
 /// S3's limit.
 const MOST_PARTS: u64 = 10_000;
 /// Parts in flight, each held in memory.
-const CONCURRENCY: usize = 4;
-const CONTENT_TYPE: &str = "text/csv";
+pub(super) const CONCURRENCY: usize = 4;
+pub(super) const CONTENT_TYPE: &str = "text/csv";
 
 /// Why a file was not uploaded.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum UploadError {
         /// The file.
         path: PathBuf,
     },
+    /// What came is not what was announced, or broke off.
+    #[error("the content broke off, or is not as long as was announced: upload it again")]
+    Content(#[source] io::Error),
     /// The caller gave up.
     #[error("the upload was interrupted; a file of several parts was not stored")]
     Interrupted,
@@ -55,8 +58,8 @@ pub enum UploadError {
 /// Uploads files through one Multi-Region Access Point.
 #[derive(Debug, Clone)]
 pub struct MrapUploader<O> {
-    objects: O,
-    arn: MrapArn,
+    pub(super) objects: O,
+    pub(super) arn: MrapArn,
 }
 
 impl<O: WriteObjects + AssembleObjects> MrapUploader<O> {
@@ -128,7 +131,7 @@ impl<O: WriteObjects + AssembleObjects> MrapUploader<O> {
 
     /// Frees the parts. A failure is only logged: the first error is the one to report, and the bucket's lifecycle removes
     /// what stays.
-    async fn abort(&self, upload: &Upload) {
+    pub(super) async fn abort(&self, upload: &Upload) {
         if let Err(error) = self.objects.abort(upload).await {
             tracing::warn!(%error, "the upload's parts were left behind");
         }
@@ -136,7 +139,7 @@ impl<O: WriteObjects + AssembleObjects> MrapUploader<O> {
 }
 
 /// An object whose ETag is known: it is half of the batch's identity.
-fn identified(stored: StoredObject) -> Result<StoredObject, UploadError> {
+pub(super) fn identified(stored: StoredObject) -> Result<StoredObject, UploadError> {
     if stored.etag.is_empty() {
         let message = String::from("the answer has no ETag");
         return Err(ServiceError::Refused { operation: "s3:PutObject", message }.into());
@@ -157,10 +160,10 @@ async fn unless<T>(
 
 /// One part of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Part {
-    number: u32,
+pub(super) struct Part {
+    pub number: u32,
     start: u64,
-    size: u64,
+    pub size: u64,
 }
 
 /// Size of the parts of a file of this size.
@@ -169,7 +172,7 @@ fn part_size(size: u64) -> u64 {
 }
 
 /// The parts of a file of this size, in order.
-fn part_ranges(size: u64) -> impl Iterator<Item = Part> {
+pub(super) fn part_ranges(size: u64) -> impl Iterator<Item = Part> {
     let part = part_size(size);
     (1_u32..).zip((0..size).step_by(usize::try_from(part).unwrap_or(usize::MAX))).map(move |(number, start)| Part {
         number,
@@ -222,7 +225,7 @@ fn read_range(path: &Path, start: u64, size: u64) -> io::Result<Bytes> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::sync::Mutex;
@@ -234,7 +237,7 @@ mod tests {
 
     /// Remembers calls in order; fails the part with the given number, and stalls on another.
     #[derive(Default)]
-    struct Recorder {
+    pub struct Recorder {
         calls: Mutex<Vec<String>>,
         failing_part: Option<u32>,
         stalling_part: Option<u32>,
@@ -245,7 +248,7 @@ mod tests {
             self.calls.lock().unwrap().push(call);
         }
 
-        fn calls(&self) -> Vec<String> {
+        pub fn calls(&self) -> Vec<String> {
             self.calls.lock().unwrap().clone()
         }
     }
@@ -288,7 +291,7 @@ mod tests {
             Ok(StoredObject { etag: "parts".into(), version_id: None })
         }
 
-        async fn abort(&self, upload: &Upload) -> Result<(), ServiceError> {
+        pub(super) async fn abort(&self, upload: &Upload) -> Result<(), ServiceError> {
             self.note(format!("abort {}", upload.upload_id));
             Ok(())
         }
@@ -312,7 +315,7 @@ mod tests {
         }
     }
 
-    fn uploader(recorder: &Recorder) -> MrapUploader<&Recorder> {
+    pub fn uploader(recorder: &Recorder) -> MrapUploader<&Recorder> {
         MrapUploader::new(recorder, "arn:aws:s3::123456789012:accesspoint/alias.mrap".parse().unwrap())
     }
 

@@ -10,9 +10,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Begun;
+use crate::deployment::Deployment;
 use crate::exit::TimedOut;
 use crate::records::Records;
-use crate::terminal::spinner;
 
 /// Time between two looks at the batches that are open.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -52,13 +52,27 @@ pub struct Passes {
     pub every: Duration,
 }
 
+/// Is told how the following goes.
+pub trait Follower: Sync {
+    /// After each look.
+    fn sees(&self, followed: &Followed);
+    /// Something failed, and is done again.
+    fn warns(&self, text: &str);
+}
+
 impl Passes {
-    async fn make(&self, spinner: &indicatif::ProgressBar) {
+    /// Passes in the Region that took over.
+    pub fn of(deployment: &Deployment, region: &str, begun: Begun) -> Self {
+        let (functions, reconcile) = (deployment.functions(region), deployment.function("reconcile"));
+        Self { functions, reconcile, every: begun.between_passes }
+    }
+
+    async fn make(&self, follower: &impl Follower) {
         let task = json!({ "action": "reconcile" });
         let pass = self.functions.invoke(&self.reconcile, &task).await;
         if let Err(error) = pass {
             // The schedule goes on, and so does the next one here.
-            spinner.suspend(|| tracing::warn!("a pass of the reconciler failed, and is made again: {error}"));
+            follower.warns(&format!("a pass of the reconciler failed, and is made again: {error}"));
         }
     }
 }
@@ -72,16 +86,16 @@ pub async fn until_ended(
     followed: &mut Followed,
     begun: Begun,
     patience: Duration,
-    passes: &Passes,
+    (passes, follower): (&Passes, &impl Follower),
 ) -> anyhow::Result<()> {
-    let (all, spinner, mut last_pass) = (followed.open.len(), Spinner(spinner()), Instant::now());
+    let mut last_pass = Instant::now();
     loop {
         look(records, followed).await?;
+        follower.sees(followed);
         if followed.open.is_empty() {
             followed.note_end(begun);
             return Ok(());
         }
-        spinner.0.set_message(format!("{} of {all} batches have ended", followed.ended.len()));
         if begun.instant.elapsed() >= patience {
             let (open, seconds) = (followed.open.len(), patience.as_secs());
             let remedy = "they go on; see `tandem status`";
@@ -92,7 +106,7 @@ pub async fn until_ended(
         if last_pass.elapsed() >= passes.every {
             let left = patience.saturating_sub(begun.instant.elapsed());
             // Longer than that nobody waits; what the pass does it does all the same.
-            let _over = tokio::time::timeout(left, passes.make(&spinner.0)).await;
+            let _over = tokio::time::timeout(left, passes.make(follower)).await;
             last_pass = Instant::now();
         }
     }
@@ -112,13 +126,4 @@ async fn look(records: &Records, followed: &mut Followed) -> anyhow::Result<()> 
         }
     }
     Ok(())
-}
-
-/// A line that moves, and goes when the waiting ends, however it does.
-struct Spinner(indicatif::ProgressBar);
-
-impl Drop for Spinner {
-    fn drop(&mut self) {
-        self.0.finish_and_clear();
-    }
 }

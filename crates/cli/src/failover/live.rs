@@ -6,6 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tandem_core::reconcile::Pass;
 
+use super::follow::{Followed, Follower};
 use crate::reconcile::counts;
 use crate::runbook::{Answer, Observe, StepRecord, StepStatus};
 use crate::terminal::{brief, spinner};
@@ -78,8 +79,35 @@ impl Drop for Live {
     }
 }
 
+/// Shows how the following goes: a line that moves, and goes when it ends, however it does.
+pub struct Shown(indicatif::ProgressBar);
+
+impl Shown {
+    /// Begins with an empty line.
+    pub fn new() -> Self {
+        Self(spinner())
+    }
+}
+
+impl Follower for Shown {
+    fn sees(&self, followed: &Followed) {
+        let (ended, all) = (followed.ended.len(), followed.ended.len() + followed.open.len());
+        self.0.set_message(format!("{ended} of {all} batches have ended"));
+    }
+
+    fn warns(&self, text: &str) {
+        self.0.suspend(|| tracing::warn!("{text}"));
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// An answer in a few words; nothing for one that is not known.
-fn note(payload: &Value) -> Option<String> {
+pub fn note(payload: &Value) -> Option<String> {
     if let Ok(pass) = serde_json::from_value::<Pass>(payload.clone()) {
         return Some(if pass.active { counts(&pass) } else { format!("{} is active, nothing done", pass.record) });
     }

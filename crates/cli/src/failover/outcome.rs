@@ -92,10 +92,34 @@ impl Outcome {
         self.run.succeeded && self.story.report.is_some()
     }
 
+    /// The Region that the record named in the end, although this one was set.
+    fn named_instead(&self) -> Option<&str> {
+        let set = self.story.set.as_ref().is_some_and(|set| set.active.as_deref() == Some(self.to.as_str()));
+        self.story.record.as_deref().filter(|named| set && *named != self.to)
+    }
+
+    /// What came of it, in one sentence.
+    pub fn headline(&self) -> String {
+        if let Some(failure) = self.failure() {
+            return failure;
+        }
+        let (to, taken_over) = (&self.to, self.taken_over().len());
+        let missing = self.items(|story| &story.missing).len();
+        let missing = if missing > 0 { format!(", {missing} inputs are not replicated yet") } else { String::new() };
+        format!("{to} is active; batches taken over: {taken_over}{missing}")
+    }
+
     /// Why the run has failed, and what to do; nothing if it has not.
     pub fn failure(&self) -> Option<String> {
         if self.succeeded() {
             return None;
+        }
+        if let Some(named) = self.named_instead() {
+            let to = &self.to;
+            return Some(format!(
+                "{to} was set, and the record still names {named}: it is cached for up to a minute, or another failover has set \
+                 {named} since; agree on one Region, and give the command for that one"
+            ));
         }
         if self.run.succeeded {
             let to = &self.to;

@@ -17,6 +17,8 @@ pub struct Story {
     pub set: Option<ActiveSet>,
     /// What became of the routes.
     pub routed: Option<RoutesSet>,
+    /// The Region that the record named when it was last asked.
+    pub record: Option<String>,
     /// The first pass.
     pub first_pass: Option<Pass>,
     /// All passes together; the lists of what is open are the last one's.
@@ -37,11 +39,20 @@ enum Told {
     Other(#[allow(dead_code)] Value),
 }
 
+/// What a Region says of the record.
+#[derive(Deserialize)]
+struct Standing {
+    record: String,
+}
+
 impl Story {
     /// What the answers of this run say.
     pub fn of(run: &Run, run_id: &RunId) -> Self {
         let mut story = Self::default();
         for answer in &run.answers {
+            if let Ok(Standing { record }) = Standing::deserialize(&answer.payload) {
+                story.record = Some(record);
+            }
             match Told::deserialize(&answer.payload).unwrap_or(Told::Other(Value::Null)) {
                 Told::Pass(pass) if pass.active => story.note(*pass, run_id, answer.after.as_secs_f64()),
                 // It names every batch, where a pass's answer is limited.

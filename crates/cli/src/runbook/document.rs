@@ -22,6 +22,8 @@ pub struct Document {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Step {
     pub name: String,
+    /// For people.
+    pub description: String,
     pub action: Action,
     pub max_attempts: u32,
     pub timeout: Option<Duration>,
@@ -85,6 +87,11 @@ impl Document {
     /// The names of the top steps, in order.
     pub fn step_names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().map(|step| step.name.as_str())
+    }
+
+    /// The names of the top steps and what each does, in order.
+    pub fn described_steps(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.steps.iter().map(|step| (step.name.as_str(), step.description.trim()))
     }
 
     /// Every name is one step's, and every reference leads somewhere.

@@ -52,8 +52,8 @@ struct RawParameter {
 struct RawStep {
     name: String,
     action: String,
-    #[serde(rename = "description")]
-    _description: Option<String>,
+    #[serde(default)]
+    description: String,
     #[serde(default)]
     inputs: Value,
     #[serde(default)]
@@ -175,6 +175,7 @@ fn step(value: &Value, in_loop: bool) -> Result<Step, Invalid> {
     let timeout = raw.timeout_seconds.into_iter().chain(limit).min().map(Duration::from_secs);
     Ok(Step {
         name: raw.name,
+        description: raw.description,
         action,
         max_attempts: raw.max_attempts.unwrap_or(1),
         timeout,

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod console;
 mod cost;
 #[path = "../support/expected.rs"]
 mod expected;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         load::CASES,
         extremes::CASES,
         process::CASES,
+        console::CASES,
     ]
     .concat();
     let trials = cases.into_iter().map(|(name, test)| trial(name, test, regions)).collect();

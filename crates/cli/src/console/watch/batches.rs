@@ -1,0 +1,221 @@
+//! The batches: what the table says of them, and how far the executions of the open ones are.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
+use tandem_core::ports::ServiceError;
+use tandem_core::protocol::seconds_since;
+use time::OffsetDateTime;
+
+use super::super::Console;
+use super::super::board::now;
+use super::super::snapshot::{BatchView, NoteKind};
+use super::within;
+use crate::cost::seconds_of;
+use crate::records::Records;
+
+/// How long the table may take: both Regions are tried.
+const ANSWER: Duration = Duration::from_secs(15);
+/// Most batches that one look reads.
+const MOST: usize = 1_000;
+/// Most batches that are shown.
+const SHOWN: usize = 100;
+/// How long a look at an execution may take.
+const EXECUTION: Duration = Duration::from_secs(4);
+/// Most executions that one look asks for.
+const EXECUTIONS: usize = 20;
+
+/// Reads the open batches often, and all of them now and then: the open ones are a small index.
+pub async fn records(console: Arc<Console>) {
+    let pause = console.pause(Duration::from_secs(1), Duration::from_secs(3));
+    let all_every = console.pause(Duration::from_secs(3), Duration::from_secs(30));
+    let table = console.deployment.records();
+    let (mut known, mut all_read): (BTreeMap<BatchId, BatchRecord>, Option<Instant>) = Default::default();
+    loop {
+        let all = all_read.is_none_or(|read| read.elapsed() >= all_every);
+        let ids = console.known.uploaded();
+        let looked = within(ANSWER, look(&table, &mut known, &ids, all)).await;
+        if all && looked.is_ok() {
+            all_read = Some(Instant::now());
+        }
+        tell(&console, &known, looked.err());
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Brings what is known up to date.
+async fn look(
+    table: &Records,
+    known: &mut BTreeMap<BatchId, BatchRecord>,
+    uploaded: &[BatchId],
+    all: bool,
+) -> Result<(), ServiceError> {
+    let open = table.unfinished(MOST).await?.batches;
+    let listed: HashSet<BatchId> = open.iter().map(|record| record.batch_id.clone()).collect();
+    let left = known.values().filter(|record| !record.status.has_ended()).map(|record| record.batch_id.clone());
+    let new = uploaded.iter().filter(|id| !known.contains_key(*id)).cloned();
+    let wanted: HashSet<BatchId> = left.chain(new).filter(|id| !listed.contains(id)).collect();
+    let mut read = open;
+    if all {
+        read.extend(table.any(MOST).await?.batches);
+    }
+    if !wanted.is_empty() {
+        read.extend(table.named(&wanted.into_iter().collect::<Vec<_>>()).await?);
+    }
+    for record in read {
+        // An index and a replica may tell what was: the newer stays.
+        let older = known.get(&record.batch_id).is_none_or(|held| held.updated <= record.updated);
+        if older {
+            known.insert(record.batch_id.clone(), record);
+        }
+    }
+    Ok(())
+}
+
+fn tell(console: &Console, known: &BTreeMap<BatchId, BatchRecord>, error: Option<String>) {
+    let silent = console.board.look(|snapshot| snapshot.table.answers) && error.is_some();
+    if let (true, Some(error)) = (silent, &error) {
+        console.board.note(NoteKind::Error, format!("the state table does not answer: {error}"));
+    }
+    let shown = shown(known.values());
+    let progress = console.known.going();
+    let views = shown.iter().map(|record| view(record, progress.get(&record.batch_id))).collect();
+    console.known.set_records(shown);
+    console.board.write(|snapshot| {
+        let table = &mut snapshot.table;
+        table.answers = error.is_none();
+        table.stale_since = error.is_some().then(|| table.stale_since.take().unwrap_or_else(now));
+        table.error = error;
+        snapshot.batches = views;
+    });
+}
+
+/// Those that are open, the longest unchanged first, and then those that changed last.
+fn shown<'a>(known: impl Iterator<Item = &'a BatchRecord>) -> Vec<BatchRecord> {
+    let (mut open, mut ended): (Vec<_>, Vec<_>) = known.partition(|record| !record.status.has_ended());
+    open.sort_by(|a, b| a.updated.cmp(&b.updated));
+    ended.sort_by(|a, b| b.updated.cmp(&a.updated));
+    open.into_iter().chain(ended).take(SHOWN).cloned().collect()
+}
+
+/// How far the execution of an open batch is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Going {
+    /// The attempt that was looked at.
+    attempt: u32,
+    /// The stage that its state belongs to.
+    stage: Option<&'static str>,
+    /// Chunks done, and in all.
+    chunks: Option<(u64, u64)>,
+    /// Rows of the file, once it is split.
+    rows: Option<u64>,
+    /// When chunks were first seen to be done, and how many were.
+    first: Option<(Instant, u64)>,
+    /// By those and the last look.
+    rows_per_second: Option<f64>,
+}
+
+/// Looks at the executions of the open batches.
+pub async fn progress(console: Arc<Console>) {
+    let pause = console.pause(Duration::from_secs(1), Duration::from_secs(5));
+    loop {
+        let running: Vec<BatchRecord> = console.known.records();
+        let running: Vec<BatchRecord> =
+            running.into_iter().filter(|record| record.status == BatchStatus::Running).take(EXECUTIONS).collect();
+        let before = console.known.going();
+        let looks = running.iter().map(|record| going(&console, record, before.get(&record.batch_id)));
+        let seen = futures::future::join_all(looks).await;
+        let going: HashMap<BatchId, Going> =
+            running.iter().zip(seen).filter_map(|(record, going)| Some((record.batch_id.clone(), going?))).collect();
+        console.known.set_going(going);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn going(console: &Console, record: &BatchRecord, before: Option<&Going>) -> Option<Going> {
+    let arn = record.execution_arn.as_ref()?;
+    let executions = console.deployment.executions(&record.owner_region);
+    let before = before.filter(|before| before.attempt == record.attempt.number());
+    // While it does not answer, what was seen last stays.
+    let Ok(seen) = within(EXECUTION, executions.progress(arn)).await else { return before.cloned() };
+    let stage = seen.state.as_deref().and_then(stage_of);
+    let mut rows = before.and_then(|before| before.rows);
+    if rows.is_none() && seen.chunks.is_some() {
+        rows = within(EXECUTION, executions.rows(arn)).await.ok().flatten();
+    }
+    let done = seen.chunks.map_or(0, |(done, _)| done);
+    let first = before.and_then(|before| before.first).or_else(|| (done > 0).then(|| (Instant::now(), done)));
+    let rate = rate(seen.chunks, rows, first).or_else(|| before.and_then(|before| before.rows_per_second));
+    let attempt = record.attempt.number();
+    Some(Going { attempt, stage, chunks: seen.chunks, rows, first, rows_per_second: rate })
+}
+
+/// Rows per second since chunks were first seen to be done.
+fn rate(chunks: Option<(u64, u64)>, rows: Option<u64>, first: Option<(Instant, u64)>) -> Option<f64> {
+    let ((done, total), rows, (since, before)) = (chunks?, rows?, first?);
+    let seconds = since.elapsed().as_secs_f64();
+    (done > before && total > 0 && seconds > 0.0)
+        .then(|| (rows as f64 * (done - before) as f64 / total as f64 / seconds).round())
+}
+
+/// The stage that a state of the state machine belongs to.
+fn stage_of(state: &str) -> Option<&'static str> {
+    match state.strip_suffix("Interrupted").unwrap_or(state) {
+        "Split" | "HasRows" => Some("split"),
+        "ProcessChunks" | "ValidateOnly" | "EnrichOnly" => Some("rows"),
+        "Merge" => Some("merge"),
+        "Deliver" | "RecordDelivered" | "FailBatch" | "RecordFailed" | "FailGivenUp" | "RecordGivenUp" => {
+            Some("deliver")
+        }
+        _ => None,
+    }
+}
+
+fn stage(record: &BatchRecord, going: Option<&Going>) -> &'static str {
+    match record.status {
+        BatchStatus::Claimed => "claimed",
+        BatchStatus::Running => going.and_then(|going| going.stage).unwrap_or("split"),
+        BatchStatus::Delivering => "deliver",
+        BatchStatus::Delivered => "delivered",
+        BatchStatus::Failed => "failed",
+    }
+}
+
+fn view(record: &BatchRecord, going: Option<&Going>) -> BatchView {
+    let ended = record.status.has_ended();
+    let going = going.filter(|going| !ended && going.attempt == record.attempt.number());
+    let seconds = if ended { seconds_of(record) } else { seconds_since(&record.created, OffsetDateTime::now_utc()) };
+    let over_all = record.rows_in.filter(|_| ended && seconds > 0.0).map(|rows| (rows as f64 / seconds).round());
+    BatchView {
+        id: record.batch_id.to_string(),
+        key: record.key.clone(),
+        name: record.key.rsplit('/').next().unwrap_or_default().to_owned(),
+        dataset: record.dataset.clone(),
+        size: record.size,
+        status: record.status.as_str(),
+        stage: stage(record, going),
+        chunks_done: going.and_then(|going| going.chunks).map(|(done, _)| done),
+        chunks_total: going.and_then(|going| going.chunks).map(|(_, total)| total),
+        rows_per_second: over_all.or_else(|| going.and_then(|going| going.rows_per_second)),
+        rows_in: record.rows_in,
+        rows_out: record.rows_out,
+        rows_rejected: record.rows_rejected,
+        attempt: u64::from(record.attempt.number()),
+        owner: record.owner_region.clone(),
+        history: regions_of(&record.region_history),
+        reason: record.reason.clone(),
+        failed_state: record.failed_state.clone(),
+        created: record.created.clone(),
+        updated: record.updated.clone(),
+        seconds: Some((seconds.max(0.0) * 1000.0).round() / 1000.0),
+        has_output: record.status == BatchStatus::Delivered && record.output_key.is_some(),
+        has_rejects: record.status == BatchStatus::Delivered && record.rejects_key.is_some(),
+    }
+}
+
+/// The Regions of a history, which names each with its attempt.
+fn regions_of(history: &[String]) -> Vec<String> {
+    history.iter().map(|entry| entry.split('/').next().unwrap_or(entry).to_owned()).collect()
+}
