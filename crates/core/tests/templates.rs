@@ -256,3 +256,13 @@ fn the_log_of_the_api_holds_no_key_that_was_asked_for() {
         assert!(!format.contains(part), "{part}");
     }
 }
+
+#[test]
+fn each_lifecycle_rule_has_an_id_of_its_own_or_s3_would_refuse_them_all() {
+    let ids: Vec<&str> = STORAGE.lines().filter_map(|line| line.trim().strip_prefix("- Id: ")).collect();
+    let mut different = ids.clone();
+    different.sort_unstable();
+    different.dedup();
+    assert!(ids.len() > 5, "were they found?");
+    assert_eq!(different.len(), ids.len(), "{ids:?}");
+}
