@@ -291,7 +291,7 @@ pub(super) mod tests {
             Ok(StoredObject { etag: "parts".into(), version_id: None })
         }
 
-        pub(super) async fn abort(&self, upload: &Upload) -> Result<(), ServiceError> {
+        async fn abort(&self, upload: &Upload) -> Result<(), ServiceError> {
             self.note(format!("abort {}", upload.upload_id));
             Ok(())
         }
