@@ -49,6 +49,120 @@ fn no_role_may_delete_objects_or_reach_all_of_a_bucket() {
     assert_eq!(whole, None, "a role reaches all of a bucket, input/ included");
 }
 
+/// What each role allows, logs and the network apart. Enrich's, which may ask an API besides, and failover's, which depends on the
+/// routing mode, have tests of their own.
+const ALLOWED: [(&str, &[&str]); 8] = [
+    (
+        "IntakeRole",
+        &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "sqs:SendMessage", "states:StartExecution"],
+    ),
+    ("SplitRole", &["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"]),
+    ("ValidateRole", &["s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:PutObject"]),
+    (
+        "MergeRole",
+        &["dynamodb:BatchWriteItem", "s3:AbortMultipartUpload", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+    ),
+    (
+        "DeliverRole",
+        &[
+            "dynamodb:GetItem",
+            "dynamodb:UpdateItem",
+            "s3:GetObject",
+            "s3:GetObjectTagging",
+            "s3:GetObjectVersion",
+            "s3:GetObjectVersionTagging",
+            "s3:PutObjectTagging",
+            "s3:PutObjectVersionTagging",
+            "ses:SendEmail",
+        ],
+    ),
+    (
+        "ReconcileRole",
+        &[
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+            "s3:GetObject",
+            "s3:GetObjectVersion",
+            "s3:ListBucket",
+            "s3:PutObject",
+            "states:DescribeExecution",
+            "states:StartExecution",
+        ],
+    ),
+    ("LookupRole", &["dynamodb:BatchGetItem"]),
+    (
+        "BatchStateMachineRole",
+        &[
+            "lambda:InvokeFunction",
+            "s3:GetObject",
+            "states:DescribeExecution",
+            "states:StartExecution",
+            "states:StopExecution",
+        ],
+    ),
+];
+
+/// The actions that a role's statements name, without those on logs and on the network.
+fn allowed(role: &str) -> Vec<&str> {
+    let named = statements(role).into_iter().filter_map(|statement| statement.split("Condition:").next());
+    let words = named.flat_map(|text| text.split(|letter: char| letter.is_whitespace() || "[],\"".contains(letter)));
+    let mut actions: Vec<&str> = words.filter(|word| is_action(word)).collect();
+    actions.sort_unstable();
+    actions.dedup();
+    actions
+}
+
+/// Whether this is an action's name, and none on logs or on the network.
+fn is_action(word: &str) -> bool {
+    let Some((service, action)) = word.split_once(':') else { return false };
+    let named = service.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let capital = action.starts_with(|first: char| first.is_ascii_uppercase());
+    named && capital && !["logs", "ec2", "sts"].contains(&service)
+}
+
+#[test]
+fn each_role_allows_exactly_what_is_known_of_it() {
+    for (role, actions) in ALLOWED {
+        assert_eq!(allowed(resource(TEMPLATE, role)), actions, "{role}");
+    }
+}
+
+#[test]
+fn each_role_writes_objects_into_one_folder_only() {
+    for (role, folder) in [
+        ("SplitRole", "/work/*"),
+        ("ValidateRole", "/work/*"),
+        ("EnrichRole", "/work/*"),
+        ("MergeRole", "/output/*"),
+        ("ReconcileRole", "/reports/*"),
+    ] {
+        let role_text = resource(TEMPLATE, role);
+        let writing: Vec<&str> = statements(role_text).into_iter().filter(|one| one.contains("s3:PutObject")).collect();
+        assert_eq!(writing.len(), 1, "{role}");
+        assert!(writing[0].contains(folder) && writing[0].matches(":s3:::").count() == 1, "{role}: {writing:?}");
+    }
+    assert!(!resource(TEMPLATE, "EnrichRole").contains("/input/"), "enrich reads parts");
+    assert!(!statement(resource(TEMPLATE, "MergeRole"), "ReadParts").contains("/output/"), "merge reads no result");
+}
+
+#[test]
+fn deliver_mails_from_one_address_to_one() {
+    let send = statement(resource(TEMPLATE, "DeliverRole"), "Send");
+    assert!(send.contains("StringEqualsIfExists: { \"ses:FromAddress\": !Ref Sender }"), "{send}");
+    assert!(send.contains("ForAllValues:StringEquals: { \"ses:Recipients\": !Ref Recipient }"), "{send}");
+}
+
+#[test]
+fn only_the_own_bucket_invokes_intake_and_only_own_state_machines_act_as_theirs() {
+    let permission = resource(TEMPLATE, "IntakePermission");
+    assert!(permission.contains("SourceAccount: !Ref AWS::AccountId"), "{permission}");
+    assert!(permission.contains("SourceArn: !Sub arn:${AWS::Partition}:s3:::tandem-"), "{permission}");
+    let machine = resource(TEMPLATE, "BatchStateMachineRole");
+    assert!(machine.contains("\"aws:SourceAccount\": !Ref AWS::AccountId") && machine.contains(":stateMachine:*"));
+}
+
 #[test]
 fn only_what_takes_no_resource_is_allowed_on_all_of_them() {
     let anywhere: Vec<&str> = statements(TEMPLATE)
