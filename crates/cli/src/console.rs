@@ -96,8 +96,13 @@ pub async fn run(args: &ConsoleArgs, which: &Which) -> anyhow::Result<()> {
         browser(&link);
     }
     tokio::select! {
-        ended = serve(console, listener) => ended,
-        () = interruption() => Ok(()),
+        ended = serve(Arc::clone(&console), listener) => ended,
+        () = interruption() => {
+            if let Some(to) = console.failovers.under_way() {
+                eprintln!("The failover to {to} is not over. Nothing toggles: go on with `tandem failover --to {to}`.");
+            }
+            Ok(())
+        }
     }
 }
 

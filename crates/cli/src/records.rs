@@ -77,18 +77,20 @@ impl Records {
         self.ask(move |replica| Box::pin(replica.list.any(most))).await
     }
 
-    async fn ask<T>(&self, call: impl Call<Replica, T>) -> Result<T, ServiceError> {
+    async fn ask<T>(
+        &self,
+        call: impl Fn(&Replica) -> BoxFuture<'_, Result<T, ServiceError>>,
+    ) -> Result<T, ServiceError> {
         in_turn(&self.replicas, &self.current, call).await
     }
 }
 
-/// A call of one replica. Its future is boxed, so that whoever waits for it may do so in any thread.
-trait Call<R, T>: Fn(&R) -> BoxFuture<'_, Result<T, ServiceError>> + Send + Sync {}
-
-impl<R, T, F> Call<R, T> for F where F: Fn(&R) -> BoxFuture<'_, Result<T, ServiceError>> + Send + Sync {}
-
 /// Asks one after the other, beginning with the current one, until one answers. A refusal is an answer, too.
-async fn in_turn<R, T>(all: &[R], current: &AtomicUsize, call: impl Call<R, T>) -> Result<T, ServiceError> {
+async fn in_turn<R, T>(
+    all: &[R],
+    current: &AtomicUsize,
+    call: impl Fn(&R) -> BoxFuture<'_, Result<T, ServiceError>>,
+) -> Result<T, ServiceError> {
     let first = current.load(Ordering::Relaxed);
     let mut away = None;
     for position in (0..all.len()).map(|offset| (first + offset) % all.len()) {
@@ -122,13 +124,13 @@ mod tests {
     #[tokio::test]
     async fn a_region_that_does_not_answer_is_left_for_the_other_and_not_asked_again() {
         let (current, asked) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-        let call = |region: &&'static str| -> BoxFuture<'_, Result<String, ServiceError>> {
-            asked.lock().unwrap().push(*region);
-            let answer = if *region == "east" { Err(away()) } else { Ok((*region).to_owned()) };
-            Box::pin(async { answer })
-        };
         for _ in 0..2 {
-            assert_eq!(in_turn(&["east", "west"], &current, call).await.unwrap(), "west");
+            let answer = in_turn(&["east", "west"], &current, |region| {
+                asked.lock().unwrap().push(*region);
+                let answer = if *region == "east" { Err(away()) } else { Ok((*region).to_owned()) };
+                Box::pin(async { answer })
+            });
+            assert_eq!(answer.await.unwrap(), "west");
         }
         assert_eq!(*asked.lock().unwrap(), ["east", "west", "west"]);
     }
@@ -136,11 +138,11 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_is_an_answer_and_two_regions_away_are_an_error() {
         let current = AtomicUsize::new(1);
-        let denied = |_: &u8| -> BoxFuture<'_, Result<u8, ServiceError>> {
-            Box::pin(async { Err(ServiceError::Denied { operation: "x", message: "no".into() }) })
-        };
-        assert!(matches!(in_turn(&[0, 1], &current, denied).await, Err(ServiceError::Denied { .. })));
-        let silent = |_: &u8| -> BoxFuture<'_, Result<u8, ServiceError>> { Box::pin(async { Err(away()) }) };
-        assert!(matches!(in_turn(&[0, 1], &current, silent).await, Err(ServiceError::Unavailable { .. })));
+        let denied = in_turn(&[0, 1], &current, |_| {
+            Box::pin(async { Err::<u8, _>(ServiceError::Denied { operation: "x", message: "no".into() }) })
+        });
+        assert!(matches!(denied.await, Err(ServiceError::Denied { .. })));
+        let silent = in_turn(&[0, 1], &current, |_| Box::pin(async { Err::<u8, _>(away()) }));
+        assert!(matches!(silent.await, Err(ServiceError::Unavailable { .. })));
     }
 }

@@ -124,6 +124,11 @@ impl Failovers {
         self.shown.subscribe()
     }
 
+    /// The Region that is just taking over by this console.
+    pub fn under_way(&self) -> Option<String> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(to, _)| to.clone())
+    }
+
     fn begin(&self, to: &str) -> Result<(), Refusal> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((to, since)) = &*under_way {

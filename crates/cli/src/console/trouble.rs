@@ -3,6 +3,9 @@
 use crate::exit::known_trouble;
 use crate::terminal::brief;
 
+/// What the SDK says before the causes of a call that was not answered.
+const NOT_SENT: &str = "dispatch failure: ";
+
 /// An error and its causes in one line; without links, which are as good as what they lead to.
 pub fn sentence(error: &anyhow::Error) -> String {
     plain(&format!("{error:#}"))
@@ -10,9 +13,13 @@ pub fn sentence(error: &anyhow::Error) -> String {
 
 /// A text of unknown length as one line, or what is known to be behind it.
 pub fn plain(text: &str) -> String {
-    match known_trouble(text) {
-        Some(known) => known.to_owned(),
-        None => without_links(&brief(text)),
+    match (known_trouble(text), text.split_once(NOT_SENT)) {
+        (Some(known), _) => known.to_owned(),
+        (None, Some((_, causes))) => {
+            let last = causes.rsplit(": ").next().unwrap_or(causes);
+            format!("it does not answer ({})", brief(last))
+        }
+        (None, None) => without_links(&brief(text)),
     }
 }
 
@@ -39,6 +46,12 @@ mod tests {
         ] {
             assert!(sentence(&anyhow!("{text}")).contains(remedy), "{text}");
         }
+    }
+
+    #[test]
+    fn a_call_that_is_not_answered_is_told_by_the_last_of_its_causes() {
+        let text = "s3:GetObject failed: dispatch failure: other: client error (SendRequest): connection closed";
+        assert_eq!(plain(text), "it does not answer (connection closed)");
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub async fn records(console: Arc<Console>) {
         if all && looked.is_ok() {
             all_read = Some(Instant::now());
         }
+        forget_the_oldest(&mut known);
         tell(&console, &known, looked.err());
         tokio::time::sleep(pause).await;
     }
@@ -72,6 +73,21 @@ async fn look(
         }
     }
     Ok(())
+}
+
+/// What nobody sees any more is not kept: the console may be open for weeks.
+fn forget_the_oldest(known: &mut BTreeMap<BatchId, BatchRecord>) {
+    if known.len() <= 2 * MOST {
+        return;
+    }
+    let mut ended: Vec<(String, BatchId)> = Vec::new();
+    for record in known.values().filter(|record| record.status.has_ended()) {
+        ended.push((record.updated.clone(), record.batch_id.clone()));
+    }
+    ended.sort();
+    for (_, id) in ended.iter().take(known.len() - MOST) {
+        known.remove(id);
+    }
 }
 
 fn tell(console: &Console, known: &BTreeMap<BatchId, BatchRecord>, error: Option<String>) {
@@ -218,4 +234,85 @@ fn view(record: &BatchRecord, going: Option<&Going>) -> BatchView {
 /// The Regions of a history, which names each with its attempt.
 fn regions_of(history: &[String]) -> Vec<String> {
     history.iter().map(|entry| entry.split('/').next().unwrap_or(entry).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tandem_core::event::Upload;
+
+    use super::*;
+
+    fn record(key: &str, status: BatchStatus, updated: &str) -> BatchRecord {
+        let upload = Upload { bucket: "b".into(), key: key.into(), etag: "e".into(), version_id: None, size: 7 };
+        let mut record = upload.first_claim("sales-orders", "us-east-1", "2026-01-01T00:00:00.000Z");
+        (record.status, record.updated) = (status, updated.into());
+        record
+    }
+
+    fn going(attempt: u32) -> Going {
+        Going {
+            attempt,
+            stage: Some("rows"),
+            chunks: Some((2, 5)),
+            rows: Some(100),
+            first: None,
+            rows_per_second: Some(9.0),
+        }
+    }
+
+    #[test]
+    fn open_batches_stand_first_and_the_longest_unchanged_before_the_others() {
+        let records = [
+            record("input/a.csv", BatchStatus::Delivered, "2026-01-01T00:00:04.000Z"),
+            record("input/b.csv", BatchStatus::Running, "2026-01-01T00:00:03.000Z"),
+            record("input/c.csv", BatchStatus::Failed, "2026-01-01T00:00:05.000Z"),
+            record("input/d.csv", BatchStatus::Claimed, "2026-01-01T00:00:02.000Z"),
+        ];
+        let keys: Vec<String> = shown(records.iter()).into_iter().map(|record| record.key).collect();
+        assert_eq!(keys, ["input/d.csv", "input/b.csv", "input/c.csv", "input/a.csv"]);
+    }
+
+    #[test]
+    fn an_open_batch_says_how_far_it_is_and_one_that_has_ended_how_fast_it_was() {
+        let open = view(&record("input/x/a b.csv", BatchStatus::Running, "2026-01-01T00:00:02.000Z"), Some(&going(1)));
+        assert_eq!((open.stage, open.chunks_done, open.chunks_total), ("rows", Some(2), Some(5)));
+        assert_eq!((open.rows_per_second, open.name.as_str(), open.has_output), (Some(9.0), "a b.csv", false));
+        let mut ended = record("input/a.csv", BatchStatus::Delivered, "2026-01-01T00:00:02.000Z");
+        (ended.rows_in, ended.output_key) = (Some(10_000), Some("output/x/output.csv".into()));
+        let ended = view(&ended, Some(&going(1)));
+        assert_eq!((ended.stage, ended.rows_per_second, ended.seconds), ("delivered", Some(5_000.0), Some(2.0)));
+        assert!(ended.has_output && !ended.has_rejects && ended.chunks_total.is_none());
+    }
+
+    #[test]
+    fn what_was_seen_of_an_earlier_attempt_is_not_told_of_this_one() {
+        let mut again = record("input/a.csv", BatchStatus::Running, "2026-01-01T00:00:02.000Z");
+        again.region_history = vec!["us-east-1/1".into(), "us-west-2/2".into()];
+        again.attempt = tandem_core::batch::Attempt::new(2);
+        let view = view(&again, Some(&going(1)));
+        assert_eq!((view.stage, view.chunks_done, view.attempt), ("split", None, 2));
+        assert_eq!(view.history, ["us-east-1", "us-west-2"]);
+    }
+
+    #[test]
+    fn every_state_of_the_state_machine_has_its_stage() {
+        let machine = include_str!("../../../../../statemachines/batch.asl.json");
+        for (state, stage) in [
+            ("Split", "split"),
+            ("ProcessChunks", "rows"),
+            ("ValidateOnly", "rows"),
+            ("EnrichOnly", "rows"),
+            ("Merge", "merge"),
+            ("Deliver", "deliver"),
+            ("RecordDelivered", "deliver"),
+            ("FailBatch", "deliver"),
+        ] {
+            assert!(machine.contains(&format!("\"{state}\": {{")), "{state} is no state any more");
+            assert_eq!(stage_of(state), Some(stage));
+            assert_eq!(stage_of(&format!("{state}Interrupted")), Some(stage));
+        }
+        assert_eq!(stage_of("Interrupt"), None);
+    }
 }
