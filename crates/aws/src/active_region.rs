@@ -91,12 +91,16 @@ impl AskActiveRegion for TxtRecord {
         // The name is absolute: no search domain may be tried.
         let name = format!("{}.", self.record.trim_end_matches('.'));
         let lookup = self.resolver.txt_lookup(name).await.map_err(|error| self.no_answer(error))?;
-        let text = lookup.answers().iter().find_map(|record| match &record.data {
+        let texts = lookup.answers().iter().filter_map(|record| match &record.data {
             RData::TXT(text) => Some(text.txt_data.concat()),
             _ => None,
         });
-        let text = text.ok_or_else(|| ActiveRegionError::NoRecord { record: self.record.clone() })?;
-        interpret(&self.record, &self.regions, &String::from_utf8_lossy(&text))
+        let texts: Vec<Vec<u8>> = texts.collect();
+        if texts.is_empty() {
+            return Err(ActiveRegionError::NoRecord { record: self.record.clone() });
+        }
+        // Several come in any order, and each Region could take the one that names it: together they are no Region's name.
+        interpret(&self.record, &self.regions, &String::from_utf8_lossy(&texts.join(&b' ')))
     }
 }
 

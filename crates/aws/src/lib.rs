@@ -40,6 +40,8 @@ pub mod reference;
 pub mod reference_load;
 #[cfg(feature = "dynamodb")]
 pub mod rejects;
+#[cfg(feature = "route53")]
+pub mod route53;
 pub mod telemetry;
 #[cfg(feature = "sfn")]
 pub mod workflow;

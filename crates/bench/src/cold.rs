@@ -54,6 +54,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("TANDEM_SENDER", "tandem@example.com"),
     ("TANDEM_RECIPIENT", "owner@example.com"),
     ("TANDEM_MRAP_ARN", "arn:aws:s3::000000000000:accesspoint/cold.mrap"),
+    ("TANDEM_ROUTING_MODE", "arc"),
     (
         "TANDEM_ARC_ENDPOINTS",
         "us-east-1=https://1.example.com/v1,us-west-2=https://2.example.com/v1,eu-west-1=https://3.example.com/v1,\

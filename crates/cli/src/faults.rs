@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use tandem_local::admin::{Admin, RegionState, RegionStatus, ReplicationSettings, ReplicationStatus};
-use tandem_local::{LocalState, arc, functions};
+use tandem_local::{LocalState, RoutingMode, arc, functions};
 
 use crate::deployment::{Target, Which, not_running};
 use crate::exit::usage;
@@ -234,6 +234,9 @@ fn replication_text(status: &ReplicationStatus) -> String {
 /// As [`region`].
 pub async fn arc(command: &ArcCommand, which: &Which) -> anyhow::Result<()> {
     let state = local(which, "the endpoints are ARC's own; `tandem failover` uses whichever answers")?;
+    if state.options.routing == RoutingMode::Dns {
+        return Err(usage("these Regions run in routing mode dns, without ARC: `tandem local up --routing arc` has endpoints"));
+    }
     let admin = Admin::new(&state);
     let (region, available) = match command {
         ArcCommand::Status(Json { json }) => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use tandem_local::admin::Uploads;
-use tandem_local::{LocalState, LocalStatus, Options, Stage, StageProgress, Started};
+use tandem_local::{LocalState, LocalStatus, Options, RoutingMode, Stage, StageProgress, Started};
 
 use crate::console;
 use crate::deployment::{Target, Which};
@@ -72,6 +72,9 @@ pub struct UpArgs {
     /// Files that may be under way at once, more than these wait: the emulator is one busy process [default: 6]
     #[arg(long, value_name = "FILES", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub files_at_once: Option<u16>,
+    /// How the active Region is set: arc, by ARC's routing controls, or dns, by changing the TXT record [default: arc]
+    #[arg(long, value_name = "MODE", value_parser = ["arc", "dns"])]
+    pub routing: Option<String>,
     /// Seconds for which the answer about the active Region may be cached [default: 10]
     #[arg(long, value_name = "SECONDS")]
     pub txt_ttl: Option<u32>,
@@ -92,6 +95,9 @@ impl UpArgs {
         options.emulator_port = self.emulator_port.unwrap_or(options.emulator_port);
         options.dns_port = self.dns_port.unwrap_or(options.dns_port);
         options.files_at_once = self.files_at_once.map_or(options.files_at_once, usize::from);
+        if let Some(routing) = &self.routing {
+            options.routing = routing.parse::<RoutingMode>().map_err(usage)?;
+        }
         options.txt_ttl_seconds = self.txt_ttl.unwrap_or(options.txt_ttl_seconds);
         options.mail_lease_seconds = self.mail_lease.unwrap_or(options.mail_lease_seconds);
         options.takeover_grace_seconds = self.takeover_grace.unwrap_or(options.takeover_grace_seconds);

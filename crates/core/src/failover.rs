@@ -1,10 +1,12 @@
 //! Which Region acts, and where uploads go: read and set, never toggled.
 //!
 //! Both are sets of [`Switches`], one for each Region, kept by a service with several endpoints of which any one suffices:
-//! the routing controls of an ARC cluster, and the routes of the Multi-Region Access Point. A set names the state it wants.
-//! So it may be repeated, through another endpoint or as a whole, and ends in the same place.
+//! the routing controls of an ARC cluster, and the routes of the Multi-Region Access Point. Without a cluster the TXT record
+//! itself is the switch ([`Mode::Dns`]). A set names the state it wants. So it may be repeated, through another endpoint or as
+//! a whole, and ends in the same place.
 
 mod endpoints;
+mod record;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +20,17 @@ use crate::error::{Classified, ErrorType};
 use crate::ports::{Clock, ServiceError};
 use crate::protocol::time_text;
 use endpoints::Endpoints;
+
+pub use record::{KeepRecord, Record};
+
+/// What says which Region is active.
+#[derive(Debug, Clone, Copy)]
+pub enum Mode<A, R> {
+    /// ARC's routing controls, which the TXT record follows.
+    Arc(A),
+    /// The TXT record itself.
+    Dns(R),
+}
 
 /// On or off, for each Region.
 pub type Switches = BTreeMap<String, bool>;
@@ -93,9 +106,10 @@ pub struct RoutingState {
     pub active: Option<String>,
     /// The Regions that uploads are routed to. Empty when no endpoint told: S3 always routes somewhere.
     pub routed: Vec<String>,
-    /// The ARC endpoint that answered.
+    /// The ARC endpoint that answered, or the service that keeps the record.
     pub endpoint: String,
-    /// Those that did not: of ARC by their Region, of the routes as `routes <Region>`.
+    /// Those that did not: of ARC by their Region, of the routes as `routes <Region>`. A record that names no Region of the two
+    /// is told here too.
     pub failed_endpoints: Vec<FailedEndpoint>,
     /// When it was read, RFC 3339.
     pub at: String,
@@ -143,6 +157,30 @@ pub enum FailoverError {
         /// Those that there are.
         regions: Vec<String>,
     },
+    /// The TXT record is another than this one has left behind: another failover was first, or came after.
+    #[error(
+        "another failover changed TXT {record} at the same time: it {says} now; agree who is to act, and give the command again \
+         only if it is still to be another Region"
+    )]
+    Contested {
+        /// Name of the record.
+        record: String,
+        /// What it says now.
+        says: String,
+    },
+    /// The TXT record says what this deployment would never write.
+    #[error(
+        "TXT {record} {says}, and this deployment knows {} only: nothing was changed; if the record is this deployment's, delete it \
+         by hand and do the same again, otherwise mend ActiveRecord and HostedZoneId of the batch stack", .regions.join(" and ")
+    )]
+    ForeignRecord {
+        /// Name of the record.
+        record: String,
+        /// What it says.
+        says: String,
+        /// The Regions that there are.
+        regions: Vec<String>,
+    },
     /// No endpoint gave a usable answer.
     #[error("no endpoint for {what} gave a usable answer ({}); {}", listed(.failed), advice(*.unconfirmed))]
     NoEndpoint {
@@ -170,7 +208,8 @@ fn advice(unconfirmed: bool) -> &'static str {
 impl Classified for FailoverError {
     fn error_type(&self) -> ErrorType {
         match self {
-            Self::UnknownRegion { .. } => ErrorType::UnknownRegion,
+            Self::UnknownRegion { .. } | Self::ForeignRecord { .. } => ErrorType::UnknownRegion,
+            Self::Contested { .. } => ErrorType::Contested,
             Self::NoEndpoint { .. } => ErrorType::NoEndpoint,
         }
     }
@@ -178,9 +217,9 @@ impl Classified for FailoverError {
 
 /// Reads and sets, through whichever endpoint answers.
 #[derive(Debug)]
-pub struct Failover<'a, A, M, C> {
-    /// On where a Region should act.
-    pub controls: &'a A,
+pub struct Failover<'a, A, R, M, C> {
+    /// Which Region should act.
+    pub active: Mode<&'a A, &'a R>,
     /// On where uploads are routed.
     pub routes: &'a M,
     /// Dates what is read.
@@ -189,17 +228,15 @@ pub struct Failover<'a, A, M, C> {
     pub regions: [&'a str; 2],
 }
 
-impl<A: SwitchRegions, M: SwitchRegions, C: Clock> Failover<'_, A, M, C> {
+impl<A: SwitchRegions, R: KeepRecord, M: SwitchRegions, C: Clock> Failover<'_, A, R, M, C> {
     /// How things stand. Without the routes it is still an answer: they don't decide who acts.
     ///
     /// # Errors
     /// [`FailoverError::NoEndpoint`] when no endpoint tells the active Region.
     pub async fn read(&self) -> Result<RoutingState, FailoverError> {
-        let mut controls = Endpoints::of(self.controls, CONTROLS);
-        let (endpoint, state) = controls.read().await?;
+        let (endpoint, active, mut failed_endpoints) = self.read_active().await?;
         let mut routes = Endpoints::of(self.routes, ROUTES);
         let routed = routes.read().await.map(|(_, state)| switched_on(&state)).unwrap_or_default();
-        let mut failed_endpoints = controls.failed;
         failed_endpoints.extend(
             routes
                 .failed
@@ -207,16 +244,34 @@ impl<A: SwitchRegions, M: SwitchRegions, C: Clock> Failover<'_, A, M, C> {
                 .map(|failed| FailedEndpoint { endpoint: format!("routes {}", failed.endpoint), ..failed }),
         );
         let at = time_text(self.clock.now());
-        Ok(RoutingState { active: only_one(&state), routed, endpoint, failed_endpoints, at })
+        Ok(RoutingState { active, routed, endpoint, failed_endpoints, at })
     }
 
-    /// Makes a Region the active one: its control on and the other's off, in one call.
+    async fn read_active(&self) -> Result<(String, Option<String>, Vec<FailedEndpoint>), FailoverError> {
+        match self.active {
+            Mode::Arc(controls) => {
+                let mut endpoints = Endpoints::of(controls, CONTROLS);
+                let (endpoint, state) = endpoints.read().await?;
+                Ok((endpoint, only_one(&state), endpoints.failed))
+            }
+            Mode::Dns(keeper) => {
+                let (active, wrong) = record::read(keeper, self.regions).await?;
+                Ok((R::SERVICE.to_owned(), active, wrong))
+            }
+        }
+    }
+
+    /// Makes a Region the active one: its control on and the other's off, in one call; or the record its name.
     ///
     /// # Errors
     /// [`FailoverError`]
     pub async fn set(&self, region: &str) -> Result<ActiveSet, FailoverError> {
         let wanted = self.only(region)?;
-        let mut endpoints = Endpoints::of(self.controls, CONTROLS);
+        let controls = match self.active {
+            Mode::Arc(controls) => controls,
+            Mode::Dns(keeper) => return record::set(keeper, region, self.regions).await,
+        };
+        let mut endpoints = Endpoints::of(controls, CONTROLS);
         let done = endpoints.set(&wanted).await?;
         Ok(ActiveSet {
             active: only_one(&wanted),

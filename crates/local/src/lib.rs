@@ -23,7 +23,7 @@ mod xml;
 
 pub use emulator::foreign_settings;
 pub use mailbox::{Email, mailbox};
-pub use options::{Options, Paths};
+pub use options::{CANARY_REGION, Options, Paths, RoutingMode};
 pub use process::ProcessId;
 pub use progress::{Progress, Stage, StageProgress};
 pub use state::{LocalState, Mrap};

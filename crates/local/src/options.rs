@@ -3,8 +3,43 @@
 //! Everything they write is under `.tandem/` in the project's root; everything they listen on is 127.0.0.1.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+/// The third Region, from which the canary looks at the two.
+pub const CANARY_REGION: &str = "us-east-2";
+
+/// How the active Region is set, as the templates' parameter of this name says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoutingMode {
+    /// By ARC's routing controls, which the TXT record follows.
+    #[default]
+    Arc,
+    /// By changing the TXT record in its hosted zone.
+    Dns,
+}
+
+impl RoutingMode {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Arc => "arc",
+            Self::Dns => "dns",
+        }
+    }
+}
+
+impl FromStr for RoutingMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = [Self::Arc, Self::Dns].into_iter().find(|mode| mode.as_str() == text);
+        known.ok_or_else(|| format!("{text:?} is neither arc nor dns"))
+    }
+}
 
 /// How to start the local Regions. [`Options::new`] gives the usual ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +62,8 @@ pub struct Options {
     pub replication_lag_seconds: f64,
     /// How many files may be under way at once; more than these wait to be taken.
     pub files_at_once: usize,
+    /// How the active Region is set.
+    pub routing: RoutingMode,
     /// How long an answer about the active Region may be cached.
     pub txt_ttl_seconds: u32,
     /// How long after its fence a delivery may still send its e-mail.
@@ -53,6 +90,7 @@ impl Options {
             regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
             replication_lag_seconds: 1.0,
             files_at_once: 6,
+            routing: RoutingMode::Arc,
             txt_ttl_seconds: 10,
             mail_lease_seconds: 5,
             takeover_grace_seconds: 10,
@@ -82,7 +120,16 @@ impl Options {
     /// The TXT record that names the active Region.
     #[must_use]
     pub fn active_record(&self) -> String {
-        format!("active.tandem-{}.internal", self.suffix)
+        match self.routing {
+            RoutingMode::Arc => format!("active.tandem-{}.internal", self.suffix),
+            RoutingMode::Dns => format!("active.{}", self.zone()),
+        }
+    }
+
+    /// The public zone that holds the record in routing mode `dns`.
+    #[must_use]
+    pub fn zone(&self) -> String {
+        format!("tandem-{}.example.com", self.suffix)
     }
 
     /// The edge's URL.

@@ -1,19 +1,21 @@
 //! Reads and sets the active Region, and the routes of the Multi-Region Access Point.
 //!
-//! Called by the runbook, and by an operator. It may read and set two routing controls and the routes of one access point,
-//! and nothing else. It stands outside any VPC: neither ARC's endpoints nor S3 control in other Regions can be reached
-//! through one.
+//! Called by the runbook, and by an operator. It may read and set two routing controls, or one TXT record, and the routes of
+//! one access point, and nothing else. It stands outside any VPC: neither ARC's endpoints, nor Route 53, nor S3 control in other
+//! Regions can be reached through one.
 
 use tandem_aws::lambda::Function;
 use tandem_aws::telemetry::Metrics;
-use tandem_core::failover::{FailedEndpoint, FailoverAnswer, FailoverError, FailoverTask, SwitchRegions};
+use tandem_core::failover::{
+    FailedEndpoint, FailoverAnswer, FailoverError, FailoverTask, KeepRecord, Mode, SwitchRegions,
+};
 use tandem_core::ports::Clock;
 use tracing::{Span, info, warn};
 
 /// The function, with its ports.
-pub struct Failover<A, M, C> {
+pub struct Failover<A, R, M, C> {
     /// Which Region should act.
-    pub controls: A,
+    pub active: Mode<A, R>,
     /// Where uploads are routed.
     pub routes: M,
     /// Dates what is read.
@@ -22,7 +24,7 @@ pub struct Failover<A, M, C> {
     pub regions: [String; 2],
 }
 
-impl<A: SwitchRegions, M: SwitchRegions, C: Clock> Function for Failover<A, M, C> {
+impl<A: SwitchRegions, R: KeepRecord, M: SwitchRegions, C: Clock> Function for Failover<A, R, M, C> {
     const NAME: &'static str = "failover";
     type Task = FailoverTask;
     type Answer = FailoverAnswer;
@@ -62,11 +64,15 @@ impl<A: SwitchRegions, M: SwitchRegions, C: Clock> Function for Failover<A, M, C
     }
 }
 
-impl<A: SwitchRegions, M: SwitchRegions, C: Clock> Failover<A, M, C> {
+impl<A: SwitchRegions, R: KeepRecord, M: SwitchRegions, C: Clock> Failover<A, R, M, C> {
     async fn answer(&self, task: &FailoverTask) -> Result<FailoverAnswer, FailoverError> {
         let [primary, standby] = &self.regions;
+        let active = match &self.active {
+            Mode::Arc(controls) => Mode::Arc(controls),
+            Mode::Dns(record) => Mode::Dns(record),
+        };
         let failover = tandem_core::failover::Failover {
-            controls: &self.controls,
+            active,
             routes: &self.routes,
             clock: &self.clock,
             regions: [primary, standby],

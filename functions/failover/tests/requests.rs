@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tandem_aws::clock::SystemClock;
 use tandem_aws::lambda::{Function, invoke};
 use tandem_aws::telemetry::Metrics;
-use tandem_core::failover::{SwitchRegions, Switches};
+use tandem_core::failover::{KeepRecord, Mode, Record, SwitchRegions, Switches};
 use tandem_core::ports::ServiceError;
 
 const EAST: &str = "us-east-1";
@@ -57,12 +57,67 @@ impl SwitchRegions for &Board {
     }
 }
 
-fn function<'a>(controls: &'a Board, routes: &'a Board) -> Failover<&'a Board, &'a Board, SystemClock> {
-    Failover { controls, routes, clock: SystemClock, regions: [EAST.to_owned(), WEST.to_owned()] }
+/// A zone that holds the record, or does not answer.
+struct Zone {
+    record: Mutex<Option<Record>>,
+    away: bool,
+    /// Whether another failover is always a moment earlier.
+    late: bool,
+}
+
+impl Zone {
+    fn naming(region: &str) -> Self {
+        Self { record: Mutex::new(Some(record(region))), away: false, late: false }
+    }
+}
+
+fn record(region: &str) -> Record {
+    Record { values: vec![format!("\"{region}\"")], ttl_seconds: 10 }
+}
+
+impl KeepRecord for &Zone {
+    const SERVICE: &'static str = "Route 53";
+
+    fn name(&self) -> &str {
+        "active.example.com"
+    }
+
+    async fn read(&self) -> Result<Option<Record>, ServiceError> {
+        if self.away {
+            return Err(ServiceError::Throttled { operation: "route53:ListResourceRecordSets", source: "".into() });
+        }
+        Ok(self.record.lock().unwrap().clone())
+    }
+
+    async fn replace(&self, before: Option<&Record>, region: &str) -> Result<(), ServiceError> {
+        let mut record_now = self.record.lock().unwrap();
+        if self.late {
+            *record_now = None;
+        }
+        if record_now.as_ref() != before {
+            return Err(ServiceError::Refused { operation: "change", message: "other values".into() });
+        }
+        *record_now = Some(record(region));
+        Ok(())
+    }
+}
+
+type Wired<'a> = Failover<&'a Board, &'a Zone, &'a Board, SystemClock>;
+
+fn function<'a>(controls: &'a Board, routes: &'a Board) -> Wired<'a> {
+    by(Mode::Arc(controls), routes)
+}
+
+fn by<'a>(active: Mode<&'a Board, &'a Zone>, routes: &'a Board) -> Wired<'a> {
+    Failover { active, routes, clock: SystemClock, regions: [EAST.to_owned(), WEST.to_owned()] }
 }
 
 async fn answer(controls: &Board, routes: &Board, event: Value) -> Result<Value, (String, String)> {
-    let answered = invoke(&function(controls, routes), WEST, event).await;
+    answer_of(&function(controls, routes), event).await
+}
+
+async fn answer_of(function: &Wired<'_>, event: Value) -> Result<Value, (String, String)> {
+    let answered = invoke(function, WEST, event).await;
     answered
         .map(|answer| serde_json::to_value(answer).unwrap())
         .map_err(|error| (error.error_type, error.error_message))
@@ -98,6 +153,33 @@ async fn errors_have_the_names_that_the_runbook_shows() {
     let (name, _) = answer(&controls, &routes, json!({"action": "set", "region": "eu-west-1"})).await.unwrap_err();
     assert_eq!(name, "UnknownRegion");
     assert!(answer(&controls, &routes, json!({"action": "toggle"})).await.is_err(), "there is nothing that toggles");
+}
+
+#[tokio::test]
+async fn without_controls_the_record_is_read_and_set_by_the_same_requests() {
+    let (mut zone, routes) = (Zone::naming(EAST), Board::on(EAST, 0));
+    let set = |zone| answer_of_zone(zone, &routes, json!({"action": "set", "region": WEST}));
+    let first = set(&zone).await.unwrap();
+    let expected =
+        json!({"active": WEST, "before": EAST, "changed": true, "endpoint": "Route 53", "failed_endpoints": []});
+    assert_eq!(first, expected);
+    assert_eq!(set(&zone).await.unwrap()["changed"], false);
+    let read = answer_of_zone(&zone, &routes, json!({"action": "read"})).await.unwrap();
+    assert_eq!((&read["active"], &read["routed"]), (&json!(WEST), &json!([EAST])));
+    *zone.record.lock().unwrap() = Some(record(EAST));
+    zone.late = true;
+    let (name, message) = set(&zone).await.unwrap_err();
+    assert!(name == "Contested" && message.contains("does not exist now"), "{name} {message}");
+    zone.away = true;
+    let (name, message) = set(&zone).await.unwrap_err();
+    assert!(
+        name == "NoEndpoint" && message.contains("throttled") && message.contains("nothing was changed"),
+        "{message}"
+    );
+}
+
+async fn answer_of_zone(zone: &Zone, routes: &Board, event: Value) -> Result<Value, (String, String)> {
+    answer_of(&by(Mode::Dns(zone), routes), event).await
 }
 
 #[tokio::test]

@@ -334,11 +334,12 @@ async fn the_deployed_runbook_ends_in_the_same_place_where_the_region_is_active_
 
 #[tokio::test]
 async fn the_deployed_runbook_ends_before_it_changes_anything_else_if_no_region_can_be_made_active() {
-    for (step, what) in [(0, "read"), (1, "set")] {
+    // To set is tried once: again, it would undo what another failover was first to set.
+    for (step, what, attempts) in [(0, "read", 3), (1, "set", 1)] {
         let faked = answers([(what, vec![Err("NoEndpoint: none answered")])]);
         let run = run(&deployed(), &faked).await;
         assert!(!run.succeeded);
-        assert_eq!((run.steps[step].status, run.steps[step].attempts), (Failed, 3));
+        assert_eq!((run.steps[step].status, run.steps[step].attempts), (Failed, attempts));
         assert!(run.steps[step + 1..].iter().all(|step| step.status == NotRun));
         assert_eq!(faked.asked("route"), 0);
     }

@@ -33,31 +33,34 @@ pub struct Ran {
 impl Regions {
     /// Starts Regions of their own in a folder of the project, and loads reference data.
     pub fn start(folder: &str) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// The same, with more arguments of `local up`.
+    pub fn start_with(folder: &str, more: &[&str]) -> Self {
         let root = prepare(folder);
         let ports: Vec<String> = free_ports().map(|port| port.to_string()).to_vec();
-        let up = run(
-            &root,
-            &[
-                "local",
-                "up",
-                "--detach",
-                "--edge-port",
-                &ports[0],
-                "--emulator-port",
-                &ports[1],
-                "--dns-port",
-                &ports[2],
-                // Short, so that nobody waits for what is cached, leased or on its way.
-                "--txt-ttl",
-                "1",
-                "--mail-lease",
-                "3",
-                "--takeover-grace",
-                "6",
-                "--replication-lag",
-                "0.3",
-            ],
-        );
+        let up = [
+            "local",
+            "up",
+            "--detach",
+            "--edge-port",
+            &ports[0],
+            "--emulator-port",
+            &ports[1],
+            "--dns-port",
+            &ports[2],
+            // Short, so that nobody waits for what is cached, leased or on its way.
+            "--txt-ttl",
+            "1",
+            "--mail-lease",
+            "3",
+            "--takeover-grace",
+            "6",
+            "--replication-lag",
+            "0.3",
+        ];
+        let up = run(&root, &[&up[..], more].concat());
         assert_eq!(up.code, 0, "the Regions did not come up:\n{}\n{}", up.stdout, up.stderr);
         let state = LocalState::load(&root).expect("the Regions run");
         let regions = Self { root, state, uploads: AtomicU32::new(0) };

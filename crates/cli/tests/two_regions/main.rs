@@ -18,6 +18,7 @@ mod lookup;
 mod ownership;
 mod permissions;
 mod process;
+mod record;
 #[path = "../support/regions.rs"]
 mod regions;
 mod size;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         load::CASES,
         extremes::CASES,
         process::CASES,
+        record::CASES,
         console::CASES,
     ]
     .concat();

@@ -6,7 +6,10 @@ use std::sync::Mutex;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use self::zone::Zone;
 use super::*;
+
+mod zone;
 
 const EAST: &str = "us-east-1";
 const WEST: &str = "us-west-2";
@@ -61,8 +64,8 @@ impl Board {
         if self.gone.contains(endpoint) { Err(no_answer()) } else { Ok(()) }
     }
 
-    fn failover<'a>(&'a self, routes: &'a Self) -> Failover<'a, Self, Self, Noon> {
-        Failover { controls: self, routes, clock: &Noon, regions: [EAST, WEST] }
+    fn failover<'a>(&'a self, routes: &'a Self) -> Failover<'a, Self, Zone, Self, Noon> {
+        Failover { active: Mode::Arc(self), routes, clock: &Noon, regions: [EAST, WEST] }
     }
 
     fn set(&self, region: &str) -> Result<ActiveSet, FailoverError> {

@@ -63,6 +63,34 @@ pub async fn create_identity(upstream: &Upstream, region: &str, address: &str) -
     accept(&upstream.call(request).await?, "AlreadyExistsException")
 }
 
+/// Makes the record that names the active Region, unless there is one: nothing is ever written over.
+///
+/// # Errors
+/// The emulator refuses.
+pub async fn create_record(
+    upstream: &Upstream,
+    zone: &str,
+    (record, ttl_seconds): (&str, u32),
+    region: &str,
+) -> anyhow::Result<()> {
+    let body = format!(
+        "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Changes><Change>\
+         <Action>CREATE</Action><ResourceRecordSet><Name>{record}.</Name><Type>TXT</Type><TTL>{ttl_seconds}</TTL><ResourceRecords>\
+         <ResourceRecord><Value>&quot;{region}&quot;</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>\
+         </Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
+    );
+    let path = format!("/2013-04-01/hostedzone/{zone}/rrset");
+    let request = OwnRequest {
+        method: Method::POST,
+        service: "route53",
+        region: "us-east-1",
+        path: &path,
+        headers: &[("content-type", "application/xml")],
+        body: body.into(),
+    };
+    accept(&upstream.call(request).await?, "already exists")
+}
+
 async fn dynamodb(upstream: &Upstream, region: &str, operation: &str, body: &Value) -> anyhow::Result<Value> {
     let target = format!("DynamoDB_20120810.{operation}");
     let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.0")];

@@ -1,6 +1,7 @@
 //! Deploys what a user deploys, with the tools that a user takes: `aws cloudformation package` and `deploy`, in both Regions.
 //!
-//! Order: storage in both Regions, state in the primary one, batch in both, storage again with the links to its neighbours.
+//! Order: storage in both Regions, state in the primary one, batch in both, storage again with the links to its neighbours,
+//! and the canary in a third Region.
 //! Where one doesn't need the other they run at the same time. What the emulator's CloudFormation ignores is then added
 //! from the template's own properties ([`fill`]).
 
@@ -16,10 +17,13 @@ use anyhow::Context;
 
 use crate::arc;
 use crate::edge::Edge;
-use crate::options::Options;
+use crate::options::{CANARY_REGION, Options, RoutingMode};
 use crate::progress::{Progress, step};
 use crate::state::Mrap;
 use command::Aws;
+
+/// What the functions are built for.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
 /// Outputs of a stack, by name.
 pub type Outputs = BTreeMap<String, String>;
@@ -73,20 +77,29 @@ struct Deployment<'a> {
     aws: Aws<'a>,
 }
 
+/// What says which Region acts.
+struct Routing {
+    /// Parameters of the batch stack.
+    parameters: Vec<(&'static str, String)>,
+    /// Outputs of the routing-dns stack, if there is one.
+    stack: Option<Outputs>,
+}
+
 impl Deployment<'_> {
     async fn run(&self) -> anyhow::Result<Deployed> {
         let [primary, standby] = &self.options.regions;
         let before_batch = async {
             tokio::try_join!(self.storage(primary, &[]), self.storage(standby, &[]))?;
-            self.state().await
+            tokio::try_join!(self.state(), self.routing())
         };
-        let (package, package_standby) = (self.package(primary), self.package(standby));
-        let (packaged, packaged_standby, state, ()) =
-            tokio::try_join!(package, package_standby, before_batch, self.identities())?;
+        let (package, package_standby) = (self.package(primary, "batch"), self.package(standby, "batch"));
+        let package_canary = self.package(CANARY_REGION, "canary");
+        let (packaged, packaged_standby, packaged_canary, (state, routing), ()) =
+            tokio::try_join!(package, package_standby, package_canary, before_batch, self.identities())?;
         let mrap_arn = output(&state, "MrapArn")?;
         let (first, second) = tokio::try_join!(
-            self.batch(primary, &packaged, mrap_arn),
-            self.batch(standby, &packaged_standby, mrap_arn),
+            self.batch(primary, &packaged, mrap_arn, &routing.parameters),
+            self.batch(standby, &packaged_standby, mrap_arn, &routing.parameters),
         )?;
         let links = |batch: &Outputs, peer: &str| -> anyhow::Result<[(&str, String); 2]> {
             let bucket = self.options.bucket(peer);
@@ -94,17 +107,22 @@ impl Deployment<'_> {
             Ok([("PeerBucketArn", format!("arn:aws:s3:::{bucket}")), ("IntakeFunctionArn", intake)])
         };
         let (links_of_first, links_of_second) = (links(&first, standby)?, links(&second, primary)?);
-        let (storage_of_first, storage_of_second) =
-            tokio::try_join!(self.storage(primary, &links_of_first), self.storage(standby, &links_of_second))?;
+        let (storage_of_first, storage_of_second, canary) = tokio::try_join!(
+            self.storage(primary, &links_of_first),
+            self.storage(standby, &links_of_second),
+            self.canary(&packaged_canary, mrap_arn),
+        )?;
         let mrap = Mrap { arn: mrap_arn.to_owned(), alias: output(&state, "MrapAlias")?.to_owned() };
         let key = |region: &str, stack: &str| format!("{region}/{}", self.stack(stack));
-        let outputs = BTreeMap::from([
+        let mut outputs = BTreeMap::from([
             (key(primary, "storage"), storage_of_first),
             (key(standby, "storage"), storage_of_second),
             (key(primary, "state"), state),
             (key(primary, "batch"), first),
             (key(standby, "batch"), second),
+            (key(CANARY_REGION, "canary"), canary),
         ]);
+        outputs.extend(routing.stack.map(|stack| (key(primary, "routing-dns"), stack)));
         Ok(Deployed { mrap, outputs })
     }
 
@@ -135,11 +153,41 @@ impl Deployment<'_> {
         Ok(outputs)
     }
 
-    async fn batch(&self, region: &str, packaged: &std::path::Path, mrap_arn: &str) -> anyhow::Result<Outputs> {
+    /// What says which Region acts. In mode `dns` that is a zone with its first record, made before anybody asks for it.
+    async fn routing(&self) -> anyhow::Result<Routing> {
+        let mode = ("RoutingMode", self.options.routing.as_str().to_owned());
+        if self.options.routing == RoutingMode::Arc {
+            let endpoints = ("ArcEndpoints", arc::parameter(&arc::endpoints(self.options)));
+            let controls = ("ArcControls", arc::parameter(&arc::controls(self.options)));
+            return Ok(Routing { parameters: vec![mode, endpoints, controls], stack: None });
+        }
+        let (primary, template) = (self.options.primary(), self.options.paths().template("routing-dns"));
+        let parameters = [("ZoneName", self.options.zone()), ("PrimaryRegion", primary.to_owned())];
+        let outputs = self.stack_step("routing-dns", primary, "routing-dns", template, &parameters).await?;
+        let zone = output(&outputs, "HostedZoneId")?.to_owned();
+        let record = output(&outputs, "ActiveRecord")?.to_owned();
+        let ttl = self.options.txt_ttl_seconds;
+        let created = fill::create_record(&self.edge.upstream, &zone, (&record, ttl), primary);
+        step(self.progress, "the first record", created).await?;
+        self.edge.front_zone(&zone).await?;
+        let ttl = ("TxtTtlSeconds", ttl.to_string());
+        Ok(Routing {
+            parameters: vec![mode, ("HostedZoneId", zone), ("ActiveRecord", record), ttl],
+            stack: Some(outputs),
+        })
+    }
+
+    async fn batch(
+        &self,
+        region: &str,
+        packaged: &std::path::Path,
+        mrap_arn: &str,
+        routing: &[(&'static str, String)],
+    ) -> anyhow::Result<Outputs> {
         let [primary, standby] = &self.options.regions;
-        let parameters = [
+        let mut parameters = vec![
             ("Suffix", self.options.suffix.clone()),
-            ("Architecture", if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" }.to_owned()),
+            ("Architecture", ARCHITECTURE.to_owned()),
             ("PrimaryRegion", primary.clone()),
             ("StandbyRegion", standby.clone()),
             ("MrapArn", mrap_arn.to_owned()),
@@ -149,18 +197,31 @@ impl Deployment<'_> {
             ("TakeoverGraceSeconds", self.options.takeover_grace_seconds.to_string()),
             // A drill wants to see the attempts, not the pauses between them.
             ("AttemptPauseSeconds", String::from("0")),
-            ("ArcEndpoints", arc::parameter(&arc::endpoints(self.options))),
-            ("ArcControls", arc::parameter(&arc::controls(self.options))),
         ];
+        parameters.extend(routing.iter().cloned());
         self.stack_step("batch", region, "batch", packaged.to_owned(), &parameters).await
     }
 
+    /// The canary checks only when it is asked to: a drill or a test is not to meet its files.
+    async fn canary(&self, packaged: &std::path::Path, mrap_arn: &str) -> anyhow::Result<Outputs> {
+        let [primary, standby] = &self.options.regions;
+        let parameters = [
+            ("Suffix", self.options.suffix.clone()),
+            ("Architecture", ARCHITECTURE.to_owned()),
+            ("PrimaryRegion", primary.clone()),
+            ("StandbyRegion", standby.clone()),
+            ("MrapArn", mrap_arn.to_owned()),
+            ("ScheduleState", String::from("DISABLED")),
+        ];
+        self.stack_step("canary", CANARY_REGION, "canary", packaged.to_owned(), &parameters).await
+    }
+
     /// Uploads the artefacts: CloudFormation takes them from a bucket of the stack's own Region only.
-    async fn package(&self, region: &str) -> anyhow::Result<PathBuf> {
+    async fn package(&self, region: &str, stack: &str) -> anyhow::Result<PathBuf> {
         let bucket = self.artefact_bucket(region);
         fill::create_bucket(&self.edge.upstream, region, &bucket).await?;
-        let packaged = self.options.paths().run().join(format!("batch.{region}.yaml"));
-        let template = self.options.paths().template("batch");
+        let packaged = self.options.paths().run().join(format!("{stack}.{region}.yaml"));
+        let template = self.options.paths().template(stack);
         let package = self.aws.package(region, &template, &bucket, &packaged);
         step(self.progress, &format!("package {region}"), package).await?;
         Ok(packaged)

@@ -25,6 +25,7 @@ pub fn may_follow(operation: &str) -> bool {
             | "DeleteObject"
             | "DeleteObjects"
             | "SubmitMultiRegionAccessPointRoutes"
+            | "ChangeResourceRecordSets"
     )
 }
 
@@ -45,6 +46,11 @@ pub async fn after(
         && let Err(error) = edge.front_access_point(&access_point.alias).await
     {
         tracing::error!("the access point's new routes can't be read: {error:#}");
+    }
+    if facts.operation == "ChangeResourceRecordSets"
+        && let Err(error) = edge.read_zone().await
+    {
+        tracing::error!("the zone's new record can't be read: {error:#}");
     }
     let Some(place) = place.filter(|place| place.region.is_some()) else { return };
     for key in deletes {

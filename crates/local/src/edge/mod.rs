@@ -10,7 +10,7 @@
 //!
 //! The write of an input first waits until fewer files are under way: [`admission`], which [`executions`] tells what runs.
 //! All along a request travels on a [line](isolation) that is cut when a Region is that it concerns. Beside them: [`routing`] is the
-//! routing controls' five endpoints, [`api`] is how the command sets and reads all this under `/_tandem/`. What the TXT
+//! routing controls' five endpoints, [`zone`] the record in routing mode `dns`, [`api`] is how the command sets and reads all this under `/_tandem/`. What the TXT
 //! record says is decided here too: what the routing controls say, unless it is overridden.
 
 pub mod admission;
@@ -31,6 +31,7 @@ pub mod routing;
 pub mod serve;
 mod strong;
 pub mod upstream;
+mod zone;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -56,6 +57,7 @@ use routing::Routing;
 use serve::Cut;
 use strong::StrongTables;
 use upstream::Upstream;
+use zone::Zone;
 
 /// The edge's state, shared by all requests.
 pub struct Edge {
@@ -71,6 +73,8 @@ pub struct Edge {
     pub isolation: Arc<Isolation>,
     /// The routing controls.
     pub routing: Routing,
+    /// The zone that holds the record, in routing mode `dns`; the routing controls then say nothing.
+    zone: Option<Zone>,
     versions: Arc<Versions>,
     strong: StrongTables,
     admission: Admission,
@@ -109,6 +113,7 @@ impl Edge {
             replication: Replicator::start(lag, copier),
             isolation: Arc::default(),
             routing: Routing::new(options),
+            zone: Zone::of(options),
             versions,
             strong: StrongTables::default(),
             admission: Admission::new(Bounds::usual(options.files_at_once)),
@@ -141,13 +146,33 @@ impl Edge {
         Ok(())
     }
 
+    /// Tells the edge which hosted zone holds the record, and reads it.
+    ///
+    /// # Errors
+    /// There is no such zone.
+    pub async fn front_zone(&self, id: &str) -> anyhow::Result<()> {
+        if let Some(zone) = &self.zone {
+            zone.is(id);
+        }
+        self.read_zone().await
+    }
+
+    /// Reads the record anew from the zone, if a zone holds it.
+    async fn read_zone(&self) -> anyhow::Result<()> {
+        match &self.zone {
+            Some(zone) => zone.read(&self.upstream).await,
+            None => Ok(()),
+        }
+    }
+
     /// What the TXT record says; `None`: there is no record.
     #[must_use]
     pub fn active(&self) -> Option<String> {
-        self.text_override().unwrap_or_else(|| Some(self.routing.text()))
+        let said = || self.zone.as_ref().map_or_else(|| Some(self.routing.text()), Zone::text);
+        self.text_override().unwrap_or_else(said)
     }
 
-    /// What the TXT record says whatever the routing controls say, if it is overridden.
+    /// What the TXT record says whatever the routing controls or the zone say, if it is overridden.
     #[must_use]
     pub fn text_override(&self) -> Option<Option<String>> {
         self.text_override.read().unwrap_or_else(PoisonError::into_inner).clone()
@@ -224,6 +249,9 @@ async fn carry_out(edge: &Arc<Edge>, facts: Facts, parts: Parts, body: Body) -> 
             return Err(Cut);
         }
         return Ok(edge.routing.answer(&facts, body).await);
+    }
+    if facts.service == zone::SERVICE && facts.operation == "GetChange" {
+        return Ok(zone::get_change(&edge.upstream, parts.uri.path()).await);
     }
     let place = match route::decide(edge, &facts, &parts) {
         Ok(place) => place,

@@ -7,6 +7,8 @@ use axum::http::request::Parts;
 use http::{HeaderMap, Method};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 
+use super::zone;
+
 /// The end of the host of a Multi-Region Access Point.
 const MRAP_HOST: &str = ".accesspoint.s3-global.amazonaws.com";
 
@@ -20,7 +22,8 @@ pub struct Facts {
     pub service: String,
     /// The API operation (`PutObject`, `StartExecution`); the method and the path's first segment where it isn't known.
     pub operation: String,
-    /// The Region that the caller signed for; `None` if it isn't signed, or for all Regions (SigV4a, `*`).
+    /// The Region that the caller signed for; `None` if it isn't signed, or for all Regions: SigV4a's `*`, and Route 53, which is one
+    /// for all of them and signed for us-east-1 wherever the caller is.
     pub region: Option<String>,
     /// The object or bucket that an S3 request is about.
     pub object: Option<ObjectPath>,
@@ -59,7 +62,8 @@ impl Facts {
             Some(object) => s3_operation(parts, object.key.is_empty()).to_owned(),
             None => other_operation(parts),
         };
-        Self { service: scope.service, operation, region: scope.region, object }
+        let region = scope.region.filter(|_| scope.service != zone::SERVICE);
+        Self { service: scope.service, operation, region, object }
     }
 }
 
@@ -191,6 +195,7 @@ fn other_operation(parts: &Parts) -> String {
     }
     match (&parts.method, parts.uri.path()) {
         (&Method::POST, "/v2/email/outbound-emails") => "SendEmail".to_owned(),
+        (method, path) if path.starts_with("/2013-04-01/") => zone::operation(method, path),
         // The services of the query protocol name it in the body, which is not read for this.
         (_, "/") => "Query".to_owned(),
         (method, path) => format!("{method} {}", path.split('/').nth(1).unwrap_or_default()),
@@ -242,6 +247,14 @@ mod tests {
         assert_eq!(of("*"), None);
         assert_eq!(of("us-east-1,us-west-2"), None);
         assert_eq!(of("us-east-1").as_deref(), Some("us-east-1"));
+    }
+
+    #[test]
+    fn route_53_belongs_to_no_region_whichever_it_is_signed_for() {
+        let authorization = signed("A/20260101/us-east-1/route53/aws4_request");
+        let facts = facts("POST", "/2013-04-01/hostedzone/Z1/rrset", &[("authorization", &authorization)]);
+        assert_eq!((facts.region, facts.service.as_str()), (None, "route53"));
+        assert_eq!(facts.operation, "ChangeResourceRecordSets");
     }
 
     #[test]
