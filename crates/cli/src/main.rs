@@ -1,6 +1,7 @@
 //! The `tandem` command: one for the local Regions and for AWS alike.
 
 mod again;
+mod canary;
 mod console;
 mod cost;
 mod deployment;
@@ -77,6 +78,9 @@ Example:
     /// Open one page that shows and operates both Regions, in your browser
     #[command(after_help = console::HELP)]
     Console(console::ConsoleArgs),
+    /// Send a small file through both Regions and check what comes of it, by the function in a third Region
+    #[command(after_help = canary::HELP)]
+    Canary(canary::CanaryArgs),
     /// Load the records that rows are enriched with
     #[command(subcommand)]
     Reference(reference::ReferenceCommand),
@@ -221,6 +225,7 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::Completions(args) => shell::completions(args, Cli::command()),
         Command::Man(args) => shell::man(args, Cli::command()),
         Command::Status(args) => unless_interrupted(status::run(args, which)).await,
+        Command::Canary(args) => unless_interrupted(canary::run(args, which)).await,
         Command::Cost(args) => unless_interrupted(cost::run(args, which)).await,
         Command::Emails(args) => unless_interrupted(emails::run(args, which)).await,
         Command::Reconcile(args) => unless_interrupted(reconcile::run(args, which)).await,

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod canary;
 mod console;
 mod cost;
 #[path = "../support/expected.rs"]
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         keys::CASES,
         size::CASES,
         cost::CASES,
+        canary::CASES,
         lookup::CASES,
         permissions::CASES,
         lifecycle::CASES,
