@@ -18,6 +18,7 @@ def row(page, name):
 
 def upload(page, *files):
     """Uploads files: paths, or dicts with name, mimeType and buffer."""
+    page.locator("#dataset").select_option("sales-orders")
     page.locator("#files").set_input_files(list(files))
 
 
