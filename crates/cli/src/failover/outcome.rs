@@ -190,10 +190,7 @@ impl Outcome {
                     None => String::from("before, not exactly one was"),
                 };
                 let endpoint = &set.endpoint;
-                format!(
-                    "{to} is active, {before}; the endpoint in {endpoint} answered\n{}",
-                    silent(&set.failed_endpoints)
-                )
+                format!("{to} is active, {before}; {endpoint} answered\n{}", silent(&set.failed_endpoints))
             }
         };
         text += &match &self.story.routed {
