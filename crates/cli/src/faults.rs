@@ -235,7 +235,9 @@ fn replication_text(status: &ReplicationStatus) -> String {
 pub async fn arc(command: &ArcCommand, which: &Which) -> anyhow::Result<()> {
     let state = local(which, "the endpoints are ARC's own; `tandem failover` uses whichever answers")?;
     if state.options.routing == RoutingMode::Dns {
-        return Err(usage("these Regions run in routing mode dns, without ARC: `tandem local up --routing arc` has endpoints"));
+        return Err(usage(
+            "these Regions run in routing mode dns, without ARC: `tandem local up --routing arc` has endpoints",
+        ));
     }
     let admin = Admin::new(&state);
     let (region, available) = match command {
