@@ -34,7 +34,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::deployment::Which;
-use crate::exit::{Interrupted, interruption, status_of};
+use crate::exit::{Interrupted, interruption, known_trouble, status_of};
 
 /// Tandem: CSV files in, validated and enriched results out, on two AWS Regions.
 #[derive(Debug, Parser)]
@@ -191,7 +191,9 @@ async fn main() -> ExitCode {
     match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{} {error:#}", ::console::Style::new().for_stderr().red().bold().apply_to("error:"));
+            let told = format!("{error:#}");
+            let told = known_trouble(&told).unwrap_or(&told);
+            eprintln!("{} {told}", ::console::Style::new().for_stderr().red().bold().apply_to("error:"));
             status_of(&error).into()
         }
     }

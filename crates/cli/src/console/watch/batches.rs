@@ -21,7 +21,7 @@ const ANSWER: Duration = Duration::from_secs(15);
 /// Most batches that one look reads.
 const MOST: usize = 1_000;
 /// Most batches that are shown.
-const SHOWN: usize = 100;
+pub const SHOWN: usize = 100;
 /// How long a look at an execution may take.
 const EXECUTION: Duration = Duration::from_secs(4);
 /// Most executions that one look asks for.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_core::batch::{BatchId, BatchRecord};
+use tandem_core::batch::{Attempt, BatchId, BatchRecord};
 use tandem_core::protocol::{seconds_since, time_text};
 use time::OffsetDateTime;
 
 use super::super::Console;
 use super::super::snapshot::{CostPart, CostView};
+use super::batches::SHOWN;
 use super::within;
 use crate::cost::{Prices, Report, report_of};
 
@@ -20,8 +21,8 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// Between two batches: searching logs is the dearest thing that the console asks for.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What each batch cost, by service, as of one attempt.
-type Priced = HashMap<(BatchId, u32), BTreeMap<String, f64>>;
+/// What each batch cost, by service, as of the attempt that was looked at last.
+type Priced = HashMap<BatchId, (Attempt, BTreeMap<String, f64>)>;
 
 /// Adds them up.
 pub async fn last_hour(console: Arc<Console>) {
@@ -30,29 +31,32 @@ pub async fn last_hour(console: Arc<Console>) {
     let (mut priced, mut error) = (Priced::new(), None);
     let Ok(prices) = Prices::load() else { return };
     loop {
-        let records: Vec<BatchRecord> =
-            console.known.records().into_iter().filter(|record| is_recent(record)).collect();
-        priced.retain(|key, _| records.iter().any(|record| key_of(record) == *key));
-        let next = records.iter().find(|record| !priced.contains_key(&key_of(record)) && has_settled(record, settled));
+        let records: Vec<BatchRecord> = console.known.records().into_iter().filter(is_recent).collect();
+        priced.retain(|id, _| records.iter().any(|record| record.batch_id == *id));
+        let next = records.iter().find(|record| is_new(&priced, record) && has_settled(record, settled));
         if let Some(record) = next {
             match within(ANSWER, report_of(&console.deployment, record, &prices)).await {
                 Ok(report) => {
                     error = missing(&report);
-                    priced.insert(key_of(record), by_service(&report));
+                    priced.insert(record.batch_id.clone(), (record.attempt, by_service(&report)));
                 }
                 Err(told) => error = Some(told),
             }
         }
-        tell(&console, &priced, records.len(), error.as_ref());
+        let uncounted = records.iter().filter(|record| is_new(&priced, record)).count();
+        tell(&console, &priced, (uncounted, records.len()), error.as_ref());
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-fn tell(console: &Console, priced: &Priced, batches: usize, error: Option<&String>) {
-    let uncounted = batches - priced.len();
-    let uncounted = (uncounted > 0).then(|| format!("{uncounted} of {batches} batches are not counted yet"));
+fn tell(console: &Console, priced: &Priced, (uncounted, batches): (usize, usize), error: Option<&String>) {
+    let uncounted = match (uncounted, batches) {
+        (1.., _) => Some(format!("{uncounted} of {batches} batches are not counted yet")),
+        (0, SHOWN..) => Some(format!("only the latest {SHOWN} batches are counted")),
+        _ => None,
+    };
     let mut parts: BTreeMap<String, f64> = BTreeMap::new();
-    for (service, usd) in priced.values().flatten() {
+    for (service, usd) in priced.values().flat_map(|(_, parts)| parts) {
         *parts.entry(service.clone()).or_default() += usd;
     }
     let known = !priced.is_empty() || batches == 0;
@@ -81,8 +85,9 @@ fn by_service(report: &Report) -> BTreeMap<String, f64> {
     services
 }
 
-fn key_of(record: &BatchRecord) -> (BatchId, u32) {
-    (record.batch_id.clone(), record.attempt.number())
+/// Whether this attempt is not counted yet. What an earlier one cost is shown until it is.
+fn is_new(priced: &Priced, record: &BatchRecord) -> bool {
+    priced.get(&record.batch_id).is_none_or(|(attempt, _)| *attempt != record.attempt)
 }
 
 fn is_recent(record: &BatchRecord) -> bool {
