@@ -239,3 +239,32 @@ impl Outcome {
         text + &format!("RPO  {} inputs not replicated{oldest}\n", rpo.objects)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::time::Duration;
+
+    use super::*;
+    use crate::runbook::Answer;
+
+    fn outcome(answers: Vec<Value>) -> Outcome {
+        let answer = |payload| Answer { step: "S".into(), after: Duration::ZERO, payload };
+        let run = Run { steps: Vec::new(), answers: answers.into_iter().map(answer).collect(), succeeded: true };
+        let run_id: RunId = "r1".parse().unwrap();
+        let story = Story::of(&run, &run_id);
+        Outcome::new("us-west-2", &run_id, run, story, None)
+    }
+
+    #[test]
+    fn a_run_that_another_one_has_overtaken_says_so_and_what_to_agree_on() {
+        let set = json!({"active": "us-west-2", "before": "us-east-1", "changed": true, "endpoint": "x", "failed_endpoints": []});
+        let elsewhere = json!({"region": "us-west-2", "active": false, "record": "us-east-1"});
+        let told = outcome(vec![set.clone(), elsewhere]).failure().unwrap();
+        assert!(told.contains("another failover has set us-east-1") && told.contains("agree on one Region"), "{told}");
+        let here = json!({"region": "us-west-2", "active": true, "record": "us-west-2"});
+        let told = outcome(vec![set, here]).failure().unwrap();
+        assert!(!told.contains("another failover"), "{told}");
+    }
+}
