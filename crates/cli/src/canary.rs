@@ -159,6 +159,7 @@ mod tests {
                 "standing": {"region": name, "active": name == "us-east-1", "record": "us-east-1"},
             })
         };
+        let regions: Vec<_> = ["us-east-1", "us-west-2"].into_iter().zip(reachable).map(region).collect();
         let failure = if ok { [json!(null), json!(null)] } else { [json!("upload"), json!("no answer")] };
         serde_json::from_value(json!({
             "run": "r", "began": "2026-01-01T00:00:00.000Z",
