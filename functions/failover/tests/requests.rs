@@ -158,24 +158,27 @@ async fn errors_have_the_names_that_the_runbook_shows() {
 #[tokio::test]
 async fn without_controls_the_record_is_read_and_set_by_the_same_requests() {
     let (mut zone, routes) = (Zone::naming(EAST), Board::on(EAST, 0));
-    let set = |zone| answer_of_zone(zone, &routes, json!({"action": "set", "region": WEST}));
-    let first = set(&zone).await.unwrap();
+    let first = set(&zone, &routes).await.unwrap();
     let expected =
         json!({"active": WEST, "before": EAST, "changed": true, "endpoint": "Route 53", "failed_endpoints": []});
     assert_eq!(first, expected);
-    assert_eq!(set(&zone).await.unwrap()["changed"], false);
+    assert_eq!(set(&zone, &routes).await.unwrap()["changed"], false);
     let read = answer_of_zone(&zone, &routes, json!({"action": "read"})).await.unwrap();
     assert_eq!((&read["active"], &read["routed"]), (&json!(WEST), &json!([EAST])));
     *zone.record.lock().unwrap() = Some(record(EAST));
     zone.late = true;
-    let (name, message) = set(&zone).await.unwrap_err();
+    let (name, message) = set(&zone, &routes).await.unwrap_err();
     assert!(name == "Contested" && message.contains("does not exist now"), "{name} {message}");
     zone.away = true;
-    let (name, message) = set(&zone).await.unwrap_err();
+    let (name, message) = set(&zone, &routes).await.unwrap_err();
     assert!(
         name == "NoEndpoint" && message.contains("throttled") && message.contains("nothing was changed"),
         "{message}"
     );
+}
+
+async fn set(zone: &Zone, routes: &Board) -> Result<Value, (String, String)> {
+    answer_of_zone(zone, routes, json!({"action": "set", "region": WEST})).await
 }
 
 async fn answer_of_zone(zone: &Zone, routes: &Board, event: Value) -> Result<Value, (String, String)> {
