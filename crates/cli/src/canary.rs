@@ -167,7 +167,7 @@ mod tests {
                 "ok": ok, "seconds": 1.5, "batch_id": null, "region": ok.then_some("us-east-1"),
                 "stage": failure[0], "reason": failure[1],
             },
-            "regions": (["us-east-1", "us-west-2"].into_iter().zip(reachable).map(region).collect::<Vec<_>>()),
+            "regions": regions,
         }))
         .unwrap()
     }
