@@ -71,7 +71,7 @@ fn told(error: &dyn std::error::Error) -> String {
 
 /// The kinds of [`ServiceError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Throttled,
     Changed,
     NotFound,
@@ -81,7 +81,7 @@ enum Kind {
 }
 
 /// What kind of error a service's code and HTTP status are; status 0 means that there was no answer.
-fn kind(code: &str, status: u16, never_sent: bool) -> Kind {
+pub(crate) fn kind(code: &str, status: u16, never_sent: bool) -> Kind {
     match status {
         _ if THROTTLED.contains(&code) || status == 429 => Kind::Throttled,
         _ if PASSING.contains(&code) || status == 408 => Kind::Unavailable,

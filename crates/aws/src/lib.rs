@@ -23,6 +23,8 @@ pub mod invoke;
 pub mod lambda;
 #[cfg(feature = "logs")]
 pub mod log_lines;
+#[cfg(feature = "lookup-api")]
+pub mod lookup_api;
 #[cfg(feature = "ses")]
 pub mod mail;
 pub mod metering;

@@ -1,7 +1,6 @@
 //! DynamoDB: the reference table.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -98,7 +97,8 @@ impl LookupRecords for ReferenceTable {
         let unprocessed: Vec<usize> =
             left.map_or(&[][..], KeysAndAttributes::keys).iter().filter_map(index_of).collect();
         let processed = request.keys.len() - unprocessed.len();
-        Ok(LookupAnswer { records, unprocessed, read_units: read_units(output.consumed_capacity(), processed) })
+        let read_units = read_units(output.consumed_capacity(), processed);
+        Ok(LookupAnswer { unprocessed, ..LookupAnswer::whole(records, read_units) })
     }
 }
 
@@ -130,25 +130,13 @@ fn text(value: &AttributeValue) -> &str {
     }
 }
 
-/// How long to wait before a try: none before the first, then doubling, spread so that callers do not come back together.
-pub(crate) fn backoff(tries: u32) -> Duration {
-    if tries == 0 {
-        return Duration::ZERO;
-    }
-    let ceiling = 25_u64 << tries.min(6);
-    // The clock's nanoseconds differ enough between callers to spread them; nothing here needs better randomness.
-    let nanos = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| u64::from(since.subsec_nanos()));
-    Duration::from_millis(ceiling / 2 + nanos % (ceiling / 2))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use aws_config::retry::RetryConfig;
     use aws_config::{BehaviorVersion, Region};
@@ -192,7 +180,8 @@ mod tests {
             .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(answers.clone())))
             .build();
         let fields = ["price".to_owned(), "stock".to_owned()];
-        let request = LookupRequest { table: "articles", fields: &fields, keys: &["a", "b"] };
+        let source = &tandem_core::dataset::RecordSource::Table;
+        let request = LookupRequest { source, table: "articles", fields: &fields, keys: &["a", "b"] };
         let answer = ReferenceTable::new(&config, "references".to_owned()).lookup(&request).await;
         (answer, requests.load(Ordering::SeqCst))
     }

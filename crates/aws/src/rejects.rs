@@ -13,7 +13,7 @@ use tandem_core::ports::{RejectedRow, ServiceError, StoreRejects};
 
 use crate::error::translate;
 use crate::metering::{Metered, meter};
-use crate::reference::backoff;
+use crate::clock::backoff;
 
 /// Most items in one BatchWriteItem.
 const ITEMS: usize = 25;

@@ -8,6 +8,7 @@
 mod definition;
 mod rules;
 mod silent;
+mod source;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use sha2::{Digest, Sha256};
 pub use definition::{Column, DatasetError, Notify, Quoting, Unmatched};
 pub use rules::{Failed, Rules};
 pub use silent::SilentDatasets;
+pub use source::RecordSource;
 
 use crate::batch::BatchId;
 use crate::error::{Classified, ErrorType};
@@ -51,6 +53,8 @@ pub struct Dataset {
 /// What is added to a row, by which key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lookup {
+    /// Where reference records are asked for.
+    pub source: RecordSource,
     /// First part of the reference records' ids.
     pub table: String,
     /// The column that holds the key, as an index into [`Dataset::columns`].
@@ -260,6 +264,13 @@ mod tests {
                 "\"fields\": [\"uuid\"",
                 "lookup.fields: \"uuid\" is the name of an input field too",
             ),
+            (
+                "\"lookup\": {",
+                "\"lookup\": { \"source\": \"api\", \"api\": \"http://example.com\",",
+                "lookup.api: \"http://example.com\" would send keys in the clear",
+            ),
+            ("\"lookup\": {", "\"lookup\": { \"source\": \"api\",", "lookup.api: say which"),
+            ("\"lookup\": {", "\"lookup\": { \"source\": \"file\",", "unknown variant `file`"),
             ("\"field\": \"totalProfit\"", "\"field\": \"profit\"", "output.columns: \"profit\" is neither"),
             ("\"maxLength\": 50", "\"maxLenght\": 50", "rules.properties.country: \"maxLenght\" is no rule here"),
             ("\"maxLength\": 50", "\"maximum\": 50", "rules.properties.country: \"maximum\" limits numbers"),

@@ -67,6 +67,14 @@ pub enum ServiceError {
         #[source]
         source: BoxError,
     },
+    /// The service answered what cannot be used: it breaks the contract, and would break it again.
+    #[error("{operation} was answered wrongly: {message}")]
+    WrongAnswer {
+        /// What was tried.
+        operation: &'static str,
+        /// What is wrong, without any of the answer's content.
+        message: String,
+    },
     /// The service refused the call as wrong: a bug or a broken configuration.
     #[error("{operation} was refused: {message}")]
     Refused {
@@ -83,7 +91,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 impl Classified for ServiceError {
     fn error_type(&self) -> ErrorType {
         match self {
-            Self::NotFound { .. } | Self::Refused { .. } | Self::Changed { .. } => ErrorType::Internal,
+            Self::NotFound { .. } | Self::Refused { .. } | Self::Changed { .. } | Self::WrongAnswer { .. } => {
+                ErrorType::Internal
+            }
             Self::Denied { .. } => ErrorType::Denied,
             Self::Throttled { .. } => ErrorType::Throttled,
             Self::Unavailable { .. } => ErrorType::ServiceUnavailable,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tandem_core::dataset::{Lookup, Unmatched};
+use tandem_core::dataset::{Lookup, RecordSource, Unmatched};
 use tandem_core::enrich::{Asked, Lookups};
 use tandem_core::ports::{ReferenceRecord, ServiceError};
 use tandem_core::testing::{Answering, Faults, MemoryLookup, MemoryPause};
@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 fn lookup() -> Lookup {
     let fields = vec!["price".to_owned(), "stock".to_owned()];
-    Lookup { table: "articles".to_owned(), key: 0, fields, unmatched: Unmatched::Reject }
+    let source = RecordSource::Table;
+    Lookup { source, table: "articles".to_owned(), key: 0, fields, unmatched: Unmatched::Reject }
 }
 
 /// A table that knows every third key.
@@ -57,6 +58,7 @@ fn answering() -> impl Strategy<Value = Answering> {
         3 => Just(Answering::Whole),
         3 => (0..100_usize).prop_map(Answering::AtMost),
         2 => Just(Answering::Throttled),
+        1 => (0..2_u64).prop_map(Answering::Busy),
     ]
 }
 
@@ -124,6 +126,22 @@ fn a_minute_of_throttling_is_an_error_after_bounded_pauses_and_few_calls() {
         assert!(total <= PATIENCE && total > Duration::from_secs(30), "{total:?}");
         assert!(table.asked().len() < 40, "{:?}", table.asked());
     }
+}
+
+#[test]
+fn a_service_that_asks_to_be_left_alone_is_within_bounds() {
+    let keys = keys(500);
+    let busy = |seconds| {
+        let table = table(&keys).answering(vec![Answering::Busy(seconds); 4], Answering::Whole);
+        let (outcome, pauses) = look_up(&table, &keys);
+        assert_eq!(outcome.unwrap().0, expected(&keys));
+        assert_eq!(pauses.len(), 1);
+        pauses[0].as_secs()
+    };
+    assert_eq!([busy(0), busy(2), busy(15), busy(3_600)], [0, 2, 15, 15]);
+    let table = table(&keys).answering(Vec::new(), Answering::Busy(3_600));
+    let (outcome, pauses) = look_up(&table, &keys);
+    assert!(matches!(outcome, Err(ServiceError::Throttled { .. })) && pauses.len() == 2, "{pauses:?}");
 }
 
 #[test]

@@ -43,6 +43,7 @@ pub fn add_calls<'c>(units: &mut Units, calls: impl Iterator<Item = (&'c str, &'
             "s3" => s3_class(operation),
             "ses" if operation == "SendEmail" => Some("ses.email"),
             "sqs" => Some("sqs.request"),
+            "execute-api" => Some("api.request"),
             "lambda" if operation.starts_with("Invoke") => Some("lambda.request"),
             _ => None,
         };

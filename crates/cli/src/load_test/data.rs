@@ -110,7 +110,8 @@ impl Data {
         let datasets = which.datasets()?;
         let lookup = &datasets.named(&self.dataset)?.lookup;
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let request = LookupRequest { table: &lookup.table, fields: &lookup.fields, keys: &keys };
+        let (source, table, fields) = (&lookup.source, &*lookup.table, &*lookup.fields);
+        let request = LookupRequest { source, table, fields, keys: &keys };
         let found = deployment.reference().lookup(&request).await?;
         if found.records.len() == keys.len() {
             eprintln!("the reference records are there from an earlier run");

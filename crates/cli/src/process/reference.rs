@@ -153,7 +153,7 @@ impl LookupRecords for Table {
     async fn lookup(&self, request: &LookupRequest<'_>) -> Result<LookupAnswer, ServiceError> {
         let mut records = Records::new(self.fields);
         self.each(request.keys, |index, values| records.push(index, values));
-        Ok(LookupAnswer { records, unprocessed: Vec::new(), read_units: 0.0 })
+        Ok(LookupAnswer::whole(records, 0.0))
     }
 }
 

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::source::{self, SourceKind};
 use super::{DEFAULT_DATASET, Dataset, Lookup, Output, OutputColumn, Rules, Source};
 
 /// A column of the input.
@@ -107,6 +108,9 @@ struct Told {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LookupDefinition {
+    #[serde(default)]
+    source: SourceKind,
+    api: Option<String>,
     table: String,
     key: String,
     fields: Vec<String>,
@@ -121,6 +125,8 @@ struct OutputDefinition {
 }
 
 /// Where in the definition something is wrong, and what to mend.
+#[derive(Debug, thiserror::Error)]
+#[error("{at}: {text}")]
 pub(super) struct Problem {
     at: String,
     text: String,
@@ -152,7 +158,7 @@ fn check(name: &str, definition: Definition, digest: [u8; 32]) -> Result<Dataset
     let Definition { description, delimiter, columns, rules, lookup, output, notify } = definition;
     check_name("name", name)?;
     let columns = check_columns(columns)?;
-    let lookup = check_lookup(&columns, lookup)?;
+    let lookup = check_lookup(name, &columns, lookup)?;
     Ok(Dataset {
         name: name.to_owned(),
         description,
@@ -215,8 +221,9 @@ fn position(columns: &[Column], field: &str) -> Option<usize> {
     columns.iter().position(|column| column.field == field)
 }
 
-fn check_lookup(columns: &[Column], lookup: LookupDefinition) -> Result<Lookup, Problem> {
-    let LookupDefinition { table, key, fields, unmatched } = lookup;
+fn check_lookup(dataset: &str, columns: &[Column], lookup: LookupDefinition) -> Result<Lookup, Problem> {
+    let LookupDefinition { source, api, table, key, fields, unmatched } = lookup;
+    let source = source::check(dataset, source, api.as_deref())?;
     check_name("lookup.table", &table)?;
     no_duplicates("lookup.fields", fields.iter().map(String::as_str))?;
     for field in &fields {
@@ -227,7 +234,7 @@ fn check_lookup(columns: &[Column], lookup: LookupDefinition) -> Result<Lookup, 
     }
     let key = position(columns, &key)
         .ok_or_else(|| problem("lookup.key", format!("{key:?} is no field of any column: use one of them")))?;
-    Ok(Lookup { table, key, fields, unmatched })
+    Ok(Lookup { source, table, key, fields, unmatched })
 }
 
 fn check_output(columns: &[Column], lookup_fields: &[String], output: OutputDefinition) -> Result<Output, Problem> {

@@ -25,6 +25,8 @@ const MOST_AT_ONCE: usize = 16;
 /// The first pause, before it is spread; each further one is twice as long, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A service that asks for more is asked again after this all the same, while patience lasts.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// Where keys are looked up, and how long the caller waits for a table that throttles.
 #[derive(Debug)]
@@ -61,7 +63,7 @@ impl<L: LookupRecords, P: Pause> Lookups<'_, L, P> {
         mut found: impl FnMut(&Records, &[usize]) + Send,
     ) -> Result<Asked, ServiceError> {
         let mut asked = Asked { keys: keys.len() as u64, ..Asked::default() };
-        let mut pace = Pace::new(self.patience);
+        let mut pace = Pace::new(lookup.source.operation(), self.patience);
         let mut waiting: VecDeque<usize> = (0..keys.len()).collect();
         let mut under_way = FuturesUnordered::new();
         loop {
@@ -79,6 +81,7 @@ impl<L: LookupRecords, P: Pause> Lookups<'_, L, P> {
                 Ok(answer) => {
                     asked.read_units += answer.read_units;
                     found(&answer.records, &call);
+                    pace.asked_to_wait(answer.wait);
                     pace.answered(call.len(), answer.unprocessed.len());
                     waiting.extend(answer.unprocessed.iter().map(|&key| call[key]));
                 }
@@ -98,7 +101,7 @@ impl<L: LookupRecords, P: Pause> Lookups<'_, L, P> {
         call: Vec<usize>,
     ) -> (Vec<usize>, Result<LookupAnswer, ServiceError>) {
         let keys: Vec<&str> = call.iter().map(|&key| keys[key]).collect();
-        let request = LookupRequest { table: &lookup.table, fields: &lookup.fields, keys: &keys };
+        let request = LookupRequest { source: &lookup.source, table: &lookup.table, fields: &lookup.fields, keys: &keys };
         let answer = self.records.lookup(&request).await;
         (call, answer)
     }
@@ -110,6 +113,8 @@ impl<L: LookupRecords, P: Pause> Lookups<'_, L, P> {
 /// calls, and none begins until those under way have come back and a pause is over. So one burst of refusals halves once.
 #[derive(Debug)]
 struct Pace {
+    /// What the calls are, for the error.
+    operation: &'static str,
     at_once: usize,
     /// Whole answers since the number of calls was changed.
     whole: usize,
@@ -119,12 +124,27 @@ struct Pace {
     throttled: bool,
     /// Pauses since an answer brought anything.
     pauses: u32,
+    /// What the service asked for since the last pause, within bounds.
+    wait: Duration,
     patience: Duration,
 }
 
 impl Pace {
-    const fn new(patience: Duration) -> Self {
-        Self { at_once: FIRST_AT_ONCE, whole: 0, slowing: false, throttled: false, pauses: 0, patience }
+    const fn new(operation: &'static str, patience: Duration) -> Self {
+        Self {
+            operation,
+            at_once: FIRST_AT_ONCE,
+            whole: 0,
+            slowing: false,
+            throttled: false,
+            pauses: 0,
+            wait: Duration::ZERO,
+            patience,
+        }
+    }
+
+    fn asked_to_wait(&mut self, wait: Duration) {
+        self.wait = self.wait.max(wait.min(LONGEST_WAIT));
     }
 
     /// Whether another call may begin.
@@ -151,18 +171,19 @@ impl Pace {
     }
 
     /// The pause that is due. It lies between half and all of its length, by the key that comes next: other chunks wait for
-    /// other keys, and do not all come back at once.
+    /// other keys, and do not all come back at once. Where the service has asked for more, it is added to that.
     fn pause(&mut self, next: &str, waiting: usize) -> Result<Duration, ServiceError> {
         let length = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(16)).min(LONGEST_PAUSE);
         let mut hasher = DefaultHasher::new();
         (next, waiting, self.patience).hash(&mut hasher);
         let spread = (hasher.finish() % 1024) as u32;
-        let pause = length / 2 + length / 2 * spread / 1024;
+        let pause = (length / 2).max(self.wait) + length / 2 * spread / 1024;
         self.patience = self.patience.checked_sub(pause).ok_or_else(|| {
             let source = format!("{waiting} keys were left out again and again").into();
-            ServiceError::Throttled { operation: "dynamodb:BatchGetItem", source }
+            ServiceError::Throttled { operation: self.operation, source }
         })?;
         self.pauses += 1;
+        self.wait = Duration::ZERO;
         self.slowing = false;
         Ok(pause)
     }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::ServiceError;
+use crate::dataset::RecordSource;
 
 /// One reference record: field name to value.
 pub type ReferenceRecord = std::collections::BTreeMap<String, String>;
@@ -17,6 +18,8 @@ pub const LOOKUP_KEYS: usize = 100;
 /// What one call asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct LookupRequest<'a> {
+    /// Where to ask. An adapter that knows one place only asks there.
+    pub source: &'a RecordSource,
     /// The reference table's name: the first part of its records' ids.
     pub table: &'a str,
     /// The fields of a record that are wanted.
@@ -34,6 +37,16 @@ pub struct LookupAnswer {
     pub unprocessed: Vec<usize>,
     /// Read units that the call consumed.
     pub read_units: f64,
+    /// How long the service wants to be left alone before the next call; zero where it says nothing.
+    pub wait: Duration,
+}
+
+impl LookupAnswer {
+    /// An answer that leaves no key out.
+    #[must_use]
+    pub const fn whole(records: Records, read_units: f64) -> Self {
+        Self { records, unprocessed: Vec::new(), read_units, wait: Duration::ZERO }
+    }
 }
 
 /// Values of records: one text for all, so that nothing is allocated for a field.

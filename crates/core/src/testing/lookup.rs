@@ -22,6 +22,8 @@ pub enum Answering {
     AtMost(usize),
     /// The call is refused for its rate.
     Throttled,
+    /// No key is processed, and the service wants to be left alone for so many seconds.
+    Busy(u64),
 }
 
 /// Reference records in memory.
@@ -88,7 +90,12 @@ impl LookupRecords for MemoryLookup {
             yield_once().await;
         }
         self.under_way.fetch_sub(1, Ordering::SeqCst);
+        let mut wait = Duration::ZERO;
         let processed = match answering {
+            Answering::Busy(seconds) => {
+                wait = Duration::from_secs(seconds);
+                0
+            }
             Answering::Whole => request.keys.len(),
             Answering::AtMost(most) => most.min(request.keys.len()),
             Answering::Throttled => {
@@ -104,7 +111,7 @@ impl LookupRecords for MemoryLookup {
             }
         }
         let unprocessed = (processed..request.keys.len()).collect();
-        Ok(LookupAnswer { records, unprocessed, read_units: 0.5 * processed as f64 })
+        Ok(LookupAnswer { unprocessed, wait, ..LookupAnswer::whole(records, 0.5 * processed as f64) })
     }
 }
 
