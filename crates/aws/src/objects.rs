@@ -86,6 +86,11 @@ fn header(range: ByteRange) -> String {
     format!("bytes={}-{}", range.start(), range.end() - 1)
 }
 
+/// The whole object's size in a `Content-Range`: `bytes 0-9/1234`.
+fn total(range: &str) -> Option<u64> {
+    range.rsplit_once('/')?.1.parse().ok()
+}
+
 impl ReadObjects for S3Objects {
     async fn read(&self, object: &ObjectRef, range: Option<ByteRange>) -> Result<ObjectBody, ServiceError> {
         let what = name(&object.bucket, &object.key);
@@ -100,7 +105,12 @@ impl ReadObjects for S3Objects {
             .send()
             .await
             .map_err(|error| translate("s3:GetObject", &what, error))?;
+        let total = match range {
+            Some(_) => output.content_range().and_then(total),
+            None => output.content_length().and_then(|bytes| u64::try_from(bytes).ok()),
+        };
         Ok(ObjectBody {
+            total,
             etag: unquoted(output.e_tag()),
             version_id: output.version_id().map(str::to_owned),
             stream: into_stream(output.body),
@@ -350,6 +360,14 @@ mod tests {
         assert_eq!(head(405).await.unwrap(), None);
         assert!(matches!(head(403).await, Err(ServiceError::Denied { .. })));
         assert!(matches!(head(503).await, Err(ServiceError::Unavailable { .. })));
+    }
+
+    #[test]
+    fn the_whole_size_is_read_off_a_range() {
+        assert_eq!(total("bytes 0-9/1234"), Some(1234));
+        for unknown in ["bytes 0-9/*", "bytes 0-9", "", "bytes 0-9/-1"] {
+            assert_eq!(total(unknown), None, "{unknown}");
+        }
     }
 
     #[test]

@@ -230,14 +230,15 @@ impl ReadObjects for Folder {
             let place = self.found(object)?;
             let bytes = self.fetch(place.slice(range))?;
             let stream = Box::pin(stream::iter([Ok(bytes)]));
-            return Ok(ObjectBody { stream, etag: place.etag(), version_id: None });
+            return Ok(ObjectBody { stream, etag: place.etag(), version_id: None, total: None });
         }
         let (mut file, about) = self.open_input(object)?;
         let (start, end) = range.map_or((0, about.len()), |range| (range.start(), range.end().min(about.len())));
         file.seek(SeekFrom::Start(start)).map_err(|error| unreadable(&self.input, &error))?;
         let (path, stop, bar) = (self.input.clone(), Arc::clone(&self.stop), self.bar.clone());
         let reading = Reading { file, path, left: end.saturating_sub(start), stop, bar };
-        Ok(ObjectBody { stream: Box::pin(stream::iter(reading)), etag: etag_of(&about), version_id: None })
+        let (stream, total) = (Box::pin(stream::iter(reading)), Some(about.len()));
+        Ok(ObjectBody { stream, etag: etag_of(&about), version_id: None, total })
     }
 }
 

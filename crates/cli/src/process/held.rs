@@ -34,7 +34,7 @@ impl ReadObjects for Held {
             None => whole,
         };
         let stream = Box::pin(stream::once(future::ready(Ok(bytes))));
-        Ok(ObjectBody { stream, etag: object.key.clone(), version_id: None })
+        Ok(ObjectBody { stream, etag: object.key.clone(), version_id: None, total: None })
     }
 }
 

@@ -59,6 +59,8 @@ pub struct ObjectBody {
     pub etag: String,
     /// Version, where the bucket is versioned.
     pub version_id: Option<String>,
+    /// Bytes of the whole object, of whatever range was asked for; `None` where the service does not say.
+    pub total: Option<u64>,
 }
 
 /// An object that was written.

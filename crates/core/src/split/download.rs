@@ -50,6 +50,10 @@ async fn fetch<R: ReadObjects>(
         let at = start + fetched.bytes;
         let rest = ByteRange::new(at, end).filter(|rest| rest.end() - rest.start() < size);
         let mut body = reader.read(input, rest).await.map_err(input_error)?;
+        // Under the right ETag: not the object is another one, but the event was wrong.
+        if let Some(found) = body.total.filter(|total| *total != size) {
+            return Err(SplitError::WrongSize { told: size, found });
+        }
         fetched.version_id = body.version_id.take();
         match fetched.fill(&mut body, end - start).await {
             // What broke behind the last byte is of no interest.

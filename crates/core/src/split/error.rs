@@ -82,6 +82,16 @@ pub enum SplitError {
         #[source]
         source: ServiceError,
     },
+    /// It is larger or smaller than its upload event said.
+    #[error(
+        "The input has {found} bytes, but its upload event said {told}: nothing of it is processed; upload it again."
+    )]
+    WrongSize {
+        /// Bytes, as the event said.
+        told: u64,
+        /// Bytes, as the service says.
+        found: u64,
+    },
     /// Its bytes ended early.
     #[error("{expected} bytes of the input were asked for, {arrived} arrived")]
     Truncated {
@@ -138,6 +148,8 @@ impl Classified for SplitError {
             Self::RecordTooLong { .. } => ErrorType::RecordTooLong,
             Self::TooManyChunks { .. } => ErrorType::TooManyChunks,
             Self::InputMissing { .. } => ErrorType::InputMissing,
+            // Not the file's fault, and no time heals it.
+            Self::WrongSize { .. } => ErrorType::Internal,
             Self::Truncated { .. } => ErrorType::ServiceUnavailable,
             Self::Service(error) => error.error_type(),
             Self::Work(error) => error.error_type(),

@@ -187,7 +187,8 @@ impl ReadObjects for MemoryObjects {
             buffers.push(Err(error));
         }
         let stream = Box::pin(stream::iter(buffers));
-        Ok(ObjectBody { stream, etag: version.etag, version_id: Some(version.id) })
+        let total = Some(version.content.len() as u64);
+        Ok(ObjectBody { stream, etag: version.etag, version_id: Some(version.id), total })
     }
 }
 

@@ -209,11 +209,25 @@ fn a_later_upload_under_the_same_key_does_not_disturb_the_batch() {
 }
 
 #[test]
-fn an_input_that_ends_early_is_tried_again() {
+fn a_size_that_an_event_made_up_is_an_error_however_the_input_is_read() {
     let datasets = datasets();
     let dataset = datasets.named("sales-orders").unwrap();
-    let journey = Journey::new(dataset, format!("{HEADER}\n{ROW}\n").as_bytes(), &Sizes::large(), Faults::none());
-    let batch = BatchInput { size: journey.batch.size + 1, ..journey.batch.clone() };
-    let error = split_batch(dataset, &journey.objects, &SplitSettings::default(), batch).unwrap_err();
-    assert!(error.is_retryable(), "{error}");
+    let file = format!("{HEADER}\n{ROW}\n{ROW}\n");
+    let journey = Journey::new(dataset, file.as_bytes(), &Sizes::large(), Faults::none());
+    let size = journey.batch.size;
+    // Whole, in ranges, and in ranges that end with a row, so that what is left would look like a whole file.
+    for read_bytes in [u64::MAX, 100, size - ROW.len() as u64 - 1] {
+        let settings = SplitSettings { read_bytes, ..SplitSettings::default() };
+        for told in [0, size + 1, size - 1, size - ROW.len() as u64 - 1, 1, 1 << 40] {
+            let batch = BatchInput { size: told, ..journey.batch.clone() };
+            let error = split_batch(dataset, &journey.objects, &settings, batch).unwrap_err();
+            let sentence = format!("The input has {size} bytes, but its upload event said {told}: ");
+            assert!(
+                error.to_string().starts_with(&sentence) && !error.is_retryable(),
+                "{told} in {read_bytes}: {error}"
+            );
+            assert!(!error.error_type().is_file_fault());
+        }
+        assert!(split_batch(dataset, &journey.objects, &settings, journey.batch.clone()).is_ok());
+    }
 }

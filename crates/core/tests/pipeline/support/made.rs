@@ -124,7 +124,8 @@ impl ReadObjects for Made {
             _ => {}
         }
         let stream = self.source.stream(start, end, breaks);
-        Ok(ObjectBody { stream, etag: Self::ETAG.to_owned(), version_id: Some(Self::VERSION.to_owned()) })
+        let (etag, version_id) = (Self::ETAG.to_owned(), Some(Self::VERSION.to_owned()));
+        Ok(ObjectBody { stream, etag, version_id, total: Some(self.size) })
     }
 }
 
