@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use tandem_aws::mrap::UploadError;
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
-use tandem_core::dataset::DEFAULT_DATASET;
+use tandem_core::dataset::{DEFAULT_DATASET, Datasets};
 use tandem_core::event::{INPUT_PREFIX, Upload};
 use tandem_core::ports::StoredObject;
 
@@ -48,6 +48,9 @@ pub struct PutArgs {
 /// # Errors
 /// When the file was not uploaded or, with `--wait`, the batch was not delivered; see [`crate::exit`].
 pub async fn run(args: &PutArgs, which: &Which) -> anyhow::Result<()> {
+    if args.key.is_none() {
+        check_dataset(&args.dataset, which.datasets().ok().as_ref())?;
+    }
     let key = key_of(args)?;
     let size = size_of(&args.file)?;
     let deployment = which.find().await?;
@@ -70,6 +73,16 @@ pub async fn run(args: &PutArgs, which: &Which) -> anyhow::Result<()> {
     };
     outcome.seconds = ended.is_ok().then(|| begun.elapsed().as_secs_f64());
     outcome.conclude(args, &deployment, ended).await
+}
+
+/// Whether a dataset is one of those of the project, where there is one: files of any other become sales orders, and fail as such.
+fn check_dataset(dataset: &str, known: Option<&Datasets>) -> anyhow::Result<()> {
+    match known.map(|known| known.named(dataset)) {
+        Some(Err(unknown)) => {
+            Err(usage(format!("{unknown} If it is deployed all the same: --as {INPUT_PREFIX}{dataset}/<name>.csv")))
+        }
+        Some(Ok(_)) | None => Ok(()),
+    }
 }
 
 /// The key to upload under.
@@ -264,6 +277,22 @@ mod tests {
         for dataset in ["", "a/b", "../x"] {
             assert!(key_of_name(dataset, "x.csv").is_err(), "{dataset:?}");
         }
+    }
+
+    #[test]
+    fn a_dataset_that_is_none_of_the_projects_is_wrong_use() {
+        let definition = include_str!("../../../assets/datasets/sales-orders.json");
+        let datasets = Datasets::load([("sales-orders", definition)]).unwrap();
+        assert!(check_dataset("sales-orders", Some(&datasets)).is_ok());
+        // Outside a project, nobody knows which there are.
+        assert!(check_dataset("loans", None).is_ok());
+        let error = check_dataset("loans", Some(&datasets)).unwrap_err();
+        assert_eq!(status_of(&error), Status::Usage);
+        let message = error.to_string();
+        assert!(
+            message.contains("one of: sales-orders") && message.contains("--as input/loans/<name>.csv"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use console::{Alignment, Style, StyledObject, measure_text_width, pad_str};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tandem_core::batch::BatchStatus;
+use tandem_core::text::is_deceptive;
 
 /// A bar for so many bytes; hidden if standard error is no terminal.
 pub fn bytes_bar(total: u64, label: &str) -> ProgressBar {
@@ -75,9 +76,10 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A text on one line: control characters, which could also move the cursor, become spaces.
+/// A text on one line: control characters, which could also move the cursor, become spaces, and so do marks that turn the
+/// reading direction.
 pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_deceptive(c) { ' ' } else { c }).collect()
 }
 
 /// A text on one line, and cut where it becomes longer than a person reads in passing.
@@ -119,6 +121,7 @@ longer      7
     #[test]
     fn what_comes_from_outside_cannot_move_the_cursor() {
         assert_eq!(one_line("a\n\u{1b}[2Jb"), "a  [2Jb");
+        assert_eq!(one_line("\u{202e}vsc.a\u{2066}b\u{200f}"), " vsc.a b ");
     }
 
     #[test]

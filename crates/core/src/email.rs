@@ -7,6 +7,7 @@ use askama::Template;
 
 use crate::payload::{BatchInput, MergeOutput, ReasonCount};
 use crate::ports::Email;
+use crate::text::is_deceptive;
 
 /// A link in an e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +97,9 @@ fn file_name(key: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// Text without control characters, of which a line break could add a header line.
+/// Text without control characters, of which a line break could add a header line, and without marks that turn what follows.
 fn printable(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    text.chars().map(|letter| if is_deceptive(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
 /// One reason for rejection as a line: `uuid: pattern (12 rows)`.
@@ -229,6 +230,16 @@ mod tests {
         let mail = delivered(&batch("input/<script>alert(1)</script>\r\nBcc: x@example.com.csv"), &merge(1), &links());
         assert!(!mail.html.contains("<script>"), "{}", mail.html);
         assert!(!mail.subject.contains(['\r', '\n']), "{}", mail.subject);
+    }
+
+    #[test]
+    fn a_file_name_cannot_turn_the_reading_direction() {
+        let mail = delivered(&batch("input/\u{202e}vsc.orders\u{2066}.csv"), &merge(1), &links());
+        for text in [&mail.subject, &mail.text, &mail.html] {
+            assert!(!text.contains(['\u{202e}', '\u{2066}']) && text.contains("vsc.orders"), "{text}");
+        }
+        let mail = failed(&batch("input/a.csv"), "The column \"\u{202e}x\" is missing.");
+        assert!(!mail.text.contains('\u{202e}'), "{}", mail.text);
     }
 
     #[test]

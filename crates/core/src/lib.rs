@@ -24,5 +24,6 @@ pub mod regions;
 pub mod split;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 pub mod validate;
 pub mod work;

@@ -9,6 +9,7 @@ use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::presigning::PresigningConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tandem_core::ports::{Presign, ServiceError};
+use tandem_core::text::is_deceptive;
 
 use super::MrapArn;
 
@@ -66,11 +67,11 @@ const EXTENDED_VALUE: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The `Content-Disposition` that saves a download under `file_name` (RFC 6266).
 ///
-/// Control characters and path separators become `_`. A name that a quoted string cannot hold safely is given twice:
+/// Control characters, marks that turn the reading direction and path separators become `_`. A name that a quoted string cannot hold safely is given twice:
 /// simplified for old clients, and in full as `filename*`.
 #[must_use]
 pub fn content_disposition(file_name: &str) -> String {
-    let safe = |c: char| if c.is_control() || matches!(c, '/' | '\\') { '_' } else { c };
+    let safe = |c: char| if is_deceptive(c) || matches!(c, '/' | '\\') { '_' } else { c };
     let name: String = file_name.chars().map(safe).collect();
     let plain = |c: char| if c.is_ascii() && !matches!(c, '"' | '%') { c } else { '_' };
     let simple: String = name.chars().map(plain).collect();
@@ -152,5 +153,6 @@ mod tests {
     #[test]
     fn a_name_can_neither_end_the_header_nor_leave_the_folder() {
         assert_eq!(content_disposition("a\r\nX: y/..\\z"), r#"attachment; filename="a__X: y_.._z""#);
+        assert_eq!(content_disposition("a\u{202e}vsc.exe"), r#"attachment; filename="a_vsc.exe""#);
     }
 }
