@@ -11,9 +11,9 @@ use tandem_core::batch::BatchId;
 use tandem_core::payload::ReasonCount;
 use tandem_core::ports::{RejectedRow, ServiceError, StoreRejects};
 
+use crate::clock::backoff;
 use crate::error::translate;
 use crate::metering::{Metered, meter};
-use crate::clock::backoff;
 
 /// Most items in one BatchWriteItem.
 const ITEMS: usize = 25;

@@ -6,6 +6,7 @@
 //! buffers, [`Fields`] takes them apart, [`Writer`] makes new ones.
 
 mod fields;
+mod formula;
 mod records;
 mod scan;
 mod write;

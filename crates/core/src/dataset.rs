@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-pub use definition::{Column, DatasetError, Notify, Quoting, Unmatched};
+pub use definition::{Column, DatasetError, Formulas, Notify, Quoting, Unmatched};
 pub use rules::{Failed, Rules};
 pub use silent::SilentDatasets;
 pub use source::RecordSource;
@@ -72,6 +72,8 @@ pub struct Output {
     pub columns: Vec<OutputColumn>,
     /// Which fields stand in quotes.
     pub quoting: Quoting,
+    /// What becomes of cells that a spreadsheet would take for a formula, there and in the rejects.
+    pub formulas: Formulas,
 }
 
 /// One column of the output.
@@ -111,14 +113,25 @@ impl Dataset {
         }
     }
 
+    /// 16 hex digits that change with the definition.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        hex(&self.digest)
+    }
+
     /// 16 hex digits that change with the definition, the form of work files or the chunk settings: work files made under
     /// one are never taken for those of another.
     #[must_use]
     pub fn fingerprint(&self, work_format: u32, chunk_rows: u64, chunk_bytes: u64) -> String {
         let settings = format!("\0{work_format}\0{chunk_rows}\0{chunk_bytes}");
         let digest = Sha256::new().chain_update(self.digest).chain_update(settings).finalize();
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex(&digest)
     }
+}
+
+/// The first 16 hex digits of a digest.
+fn hex(digest: &[u8]) -> String {
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The datasets of an installation.
@@ -247,6 +260,7 @@ mod tests {
                 "unknown variant `drop`, expected `reject` or `empty`",
             ),
             ("\"quoting\": \"all\"", "\"quoting\": \"some\"", "unknown variant `some`"),
+            ("\"quoting\": \"all\"", "\"quoting\": \"all\", \"formulas\": \"drop\"", "expected `keep` or `quote`"),
             (
                 "\"header\": \"Region\", \"field\": \"region\"",
                 "\"header\": \" uuid\", \"field\": \"region\"",
@@ -259,6 +273,12 @@ mod tests {
             ),
             ("\"field\": \"region\"", "\"field\": \"a/b\"", "columns: \"a/b\" is no name"),
             ("\"key\": \"uuid\"", "\"key\": \"id\"", "lookup.key: \"id\" is no field of any column"),
+            ("\"fields\": [\"unitsSold\"", "\"fields\": [\"id\"", "lookup.fields: \"id\" is what a record's key"),
+            (
+                "\"table\": \"orders\"",
+                &format!("\"table\": \"{}\"", "t".repeat(2_048)),
+                "lookup.table: it has 2048 bytes",
+            ),
             (
                 "\"fields\": [\"unitsSold\"",
                 "\"fields\": [\"uuid\"",
@@ -306,9 +326,26 @@ mod tests {
     }
 
     #[test]
+    fn where_formulas_are_quoted_no_field_is_named_like_one() {
+        let renamed = SALES_ORDERS.replace("\"region\"", "\"-region\"");
+        assert!(Dataset::parse("sales-orders", renamed.as_bytes()).is_ok());
+        let quoting = renamed.replace("\"quoting\": \"all\"", "\"quoting\": \"all\", \"formulas\": \"quote\"");
+        let message = Dataset::parse("sales-orders", quoting.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("columns: \"-region\" begins like a formula"), "{message}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_json_is_told_once() {
+        let error = Dataset::parse("loans", b"{").unwrap_err();
+        assert!(error.to_string().starts_with("dataset loans: EOF"), "{error}");
+        assert!(std::error::Error::source(&error).is_none(), "it would be told again");
+    }
+
+    #[test]
     fn the_fingerprint_changes_with_definition_format_and_sizes() {
         let orders = Dataset::parse("sales-orders", SALES_ORDERS.as_bytes()).unwrap();
         let other = Dataset::parse("sales-orders", SALES_ORDERS.replace("50", "51").as_bytes()).unwrap();
+        assert_ne!(orders.digest(), other.digest());
         let prints = [
             orders.fingerprint(1, 10, 20),
             orders.fingerprint(2, 10, 20),

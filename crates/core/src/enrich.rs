@@ -42,6 +42,7 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects, L: LookupReco
     dataset: &Dataset,
     task: &ChunkTask,
 ) -> Result<ChunkOutcome, WorkError> {
+    work::same_definition(dataset, &task.split.definition)?;
     if resume::is_complete(reader, task).await? {
         return Ok(ChunkOutcome::Reused);
     }
@@ -110,7 +111,7 @@ pub(crate) fn output_writer(dataset: &Dataset, header: bool) -> Writer {
     let mut writer = Writer::new(dataset.delimiter, dataset.output.quoting);
     if header {
         for column in &dataset.output.columns {
-            writer.field(column.header.as_bytes());
+            writer.cell(dataset.output.formulas, column.header.as_bytes());
         }
         writer.end();
     }

@@ -40,6 +40,8 @@ pub enum ErrorType {
     EndUnrecorded,
     /// The batch was tried as often as allowed, and never to its end.
     AttemptsUsedUp,
+    /// The dataset's definition is not the one that the attempt began with.
+    DefinitionChanged,
     /// Too long ago was the right to send confirmed: it is confirmed anew by trying again.
     LeaseExpired,
     /// A Region was named that is not one of the two.
@@ -62,7 +64,7 @@ pub enum ErrorType {
 
 impl ErrorType {
     /// Every name there is.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::EmptyFile,
         Self::NotCsv,
         Self::WrongDelimiter,
@@ -79,6 +81,7 @@ impl ErrorType {
         Self::MailUndetermined,
         Self::EndUnrecorded,
         Self::AttemptsUsedUp,
+        Self::DefinitionChanged,
         Self::LeaseExpired,
         Self::UnknownRegion,
         Self::NoEndpoint,
@@ -110,6 +113,7 @@ impl ErrorType {
             Self::MailUndetermined => "MailUndetermined",
             Self::EndUnrecorded => "EndUnrecorded",
             Self::AttemptsUsedUp => "AttemptsUsedUp",
+            Self::DefinitionChanged => "DefinitionChanged",
             Self::LeaseExpired => "LeaseExpired",
             Self::UnknownRegion => "UnknownRegion",
             Self::NoEndpoint => "NoEndpoint",

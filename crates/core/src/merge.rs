@@ -80,6 +80,7 @@ where
     S: StoreRejects,
 {
     let batch = &task.batch;
+    work::same_definition(dataset, &task.split.definition)?;
     let stop = stop.shared();
     let summaries = unless(stop.clone(), summaries(objects, task)).await?;
     let totals = Totals::of(&summaries);

@@ -84,6 +84,10 @@ pub struct SplitOutput {
     pub rows: u64,
     /// Where the dataset's columns stand.
     pub layout: Layout,
+    /// [`crate::dataset::Dataset::digest`] of the definition that it was split by: what follows goes by the same or not at
+    /// all. Empty where the code that split it knew nothing of this.
+    #[serde(default)]
+    pub definition: String,
     /// Version of the input that was split.
     pub version_id: Option<String>,
     /// The chunk of an input that is one chunk: the execution works on it without a map.
@@ -124,6 +128,9 @@ pub struct ChunkContext {
     pub work_prefix: String,
     /// As in [`SplitOutput`].
     pub layout: Layout,
+    /// As in [`SplitOutput`].
+    #[serde(default)]
+    pub definition: String,
     /// As in [`SplitOutput`].
     pub version_id: Option<String>,
 }

@@ -87,7 +87,8 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects>(
     let chunks = u32::try_from(found.chunks.len()).unwrap_or(u32::MAX);
     let only_chunk = only(&found.chunks);
     let Found { rows, layout, .. } = found;
-    let output = SplitOutput { work_prefix, manifest_key, chunks, rows, layout, version_id, only_chunk };
+    let definition = dataset.digest();
+    let output = SplitOutput { work_prefix, manifest_key, chunks, rows, layout, definition, version_id, only_chunk };
     Note::of(&output, manifest.etag).write(writer, batch).await?;
     Ok(Split { output, reused: false })
 }

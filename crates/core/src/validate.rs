@@ -7,7 +7,7 @@
 use futures::StreamExt;
 
 use crate::csv::{Fields, Record, Records, Writer};
-use crate::dataset::{Dataset, Failed, Quoting};
+use crate::dataset::{Dataset, Failed, Formulas, Quoting};
 use crate::enrich::Asked;
 use crate::payload::{ChunkTask, Layout};
 use crate::ports::{ByteRange, InspectObjects, ObjectRef, ReadObjects, WriteObjects};
@@ -49,6 +49,7 @@ pub async fn run<R: ReadObjects + InspectObjects, W: WriteObjects>(
     dataset: &Dataset,
     task: &ChunkTask,
 ) -> Result<ChunkOutcome, WorkError> {
+    work::same_definition(dataset, &task.split.definition)?;
     if resume::is_complete(reader, task).await? {
         return Ok(ChunkOutcome::Reused);
     }
@@ -144,7 +145,8 @@ impl<'a> Validator<'a> {
             None => self.valid.numbered(row, record),
             Some(failed) => {
                 self.rejected += 1;
-                write_reject(&mut self.invalid, row, &failed.field, &failed.rule, record);
+                let formulas = self.dataset.output.formulas;
+                write_reject(&mut self.invalid, formulas, row, [&failed.field, &failed.rule], record);
             }
         }
         self.row += 1;
@@ -173,9 +175,15 @@ pub(crate) fn rejects_writer() -> Writer {
     Writer::new(b',', Quoting::Necessary)
 }
 
-/// Writes one rejected row.
-pub(crate) fn write_reject(writer: &mut Writer, row: &[u8], field: &str, rule: &str, record: &[u8]) {
-    writer.field(row).field(field.as_bytes()).field(rule.as_bytes()).field(record).end();
+/// Writes one rejected row. Field and rule are the definition's, which keeps formulas out of them; the record is anybody's.
+pub(crate) fn write_reject(
+    writer: &mut Writer,
+    formulas: Formulas,
+    row: &[u8],
+    [field, rule]: [&str; 2],
+    record: &[u8],
+) {
+    writer.field(row).field(field.as_bytes()).field(rule.as_bytes()).cell(formulas, record).end();
 }
 
 /// The decimal digits of a row number, without an allocation.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::UnknownDataset;
+use crate::dataset::{Dataset, UnknownDataset};
 use crate::error::{Classified, ErrorType};
 use crate::payload::{ChunkTask, ReasonCount};
 use crate::ports::{ByteRange, ObjectRef, ReadObjects, ServiceError, StoredObject};
@@ -112,6 +112,14 @@ pub enum WorkError {
     /// The batch's dataset is not defined here.
     #[error(transparent)]
     Dataset(#[from] UnknownDataset),
+    /// A deployment came between this attempt's split and here.
+    #[error(
+        "the definition of the dataset {dataset} has changed since the file was split: the next attempt goes by one definition"
+    )]
+    DefinitionChanged {
+        /// Name of the dataset.
+        dataset: String,
+    },
     /// Fewer or more bytes arrived than the object or range holds.
     #[error("{key}: {expected} bytes were expected, {arrived} arrived")]
     Truncated {
@@ -174,12 +182,22 @@ impl Classified for WorkError {
             }
             Self::Service(error) => error.error_type(),
             Self::Dataset(error) => error.error_type(),
+            Self::DefinitionChanged { .. } => ErrorType::DefinitionChanged,
             // Only a service that is slow keeps it so long.
             Self::Truncated { .. } | Self::Stopped => ErrorType::ServiceUnavailable,
             Self::Inconsistent { .. } | Self::Unreadable { .. } | Self::Panicked => ErrorType::Internal,
             Self::LeftOpen { failure, .. } => failure.error_type(),
         }
     }
+}
+
+/// Whether the definition here is the one that the file was split by. Where a deployment came between, one output would follow
+/// two of them.
+pub(crate) fn same_definition(dataset: &Dataset, split_by: &str) -> Result<(), WorkError> {
+    if dataset.digest() == split_by {
+        return Ok(());
+    }
+    Err(WorkError::DefinitionChanged { dataset: dataset.name.clone() })
 }
 
 /// An object of a work prefix, by its key alone.

@@ -234,3 +234,11 @@ fn a_file_of_one_chunk_goes_through_what_a_chunk_goes_through_without_a_map() {
         assert_eq!((only.get("ResultPath"), &only["Next"]), (Some(&Value::Null), &next.into()));
     }
 }
+
+#[test]
+fn a_map_hands_its_children_all_that_they_need_to_know_of_the_split() {
+    let handed = state("ProcessChunks")["ItemSelector"]["split"].as_object().unwrap().clone();
+    for name in ["work_prefix", "layout", "definition", "version_id"] {
+        assert_eq!(handed[&format!("{name}.$")], format!("$.split.{name}"), "{name}");
+    }
+}

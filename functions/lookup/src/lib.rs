@@ -148,7 +148,7 @@ impl<R: LookupRecords, P: Pause> Lookup<R, P> {
 
 /// The refusal of a key that no record can have.
 fn wrong_key(dataset: &Dataset, key: &str) -> Option<Answer> {
-    let longest = RECORD_ID_BYTES - dataset.lookup.table.len() - 1;
+    let longest = RECORD_ID_BYTES.saturating_sub(dataset.lookup.table.len() + 1);
     let fits = (1..=longest).contains(&key.len());
     (!fits).then(|| Answer::refused(400, format!("a key has 1 to {longest} bytes, this one has {}", key.len())))
 }

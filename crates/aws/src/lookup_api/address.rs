@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_request_is_signed_for_the_region_of_its_host_or_else_for_the_callers() {
-        let region = |url| Address::of(url, "us-east-1").region;
+        let region = |url: &str| Address::of(url, "us-east-1").region;
         assert_eq!(region(&format!("{OWN}/records/x")), "us-west-2");
         assert_eq!(region("https://api.example.com/records"), "us-east-1");
         assert_eq!(region("https://api.example.com/a.execute-api.eu-west-1.amazonaws.com"), "us-east-1");

@@ -109,7 +109,8 @@ async fn act(request: Request<Incoming>, noted: Arc<Mutex<Vec<Seen>>>, acts: Vec
         Act::BreakOff => Ok(Response::builder().header("content-length", "100").body(body("{".into())).unwrap()),
         Act::Silence => std::future::pending().await,
         Act::Records(known) => {
-            let (found, missing): (Vec<String>, Vec<String>) = keys.into_iter().partition(|key| known.contains_key(key));
+            let (found, missing): (Vec<String>, Vec<String>) =
+                keys.into_iter().partition(|key| known.contains_key(key));
             let records: BTreeMap<_, _> = found.iter().map(|key| (key, &known[key])).collect();
             Ok(Response::new(body(json!({"records": records, "missing": missing}).to_string())))
         }

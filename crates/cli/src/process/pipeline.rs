@@ -207,6 +207,7 @@ fn context(split: &SplitOutput) -> ChunkContext {
     ChunkContext {
         work_prefix: split.work_prefix.clone(),
         layout: split.layout.clone(),
+        definition: split.definition.clone(),
         version_id: split.version_id.clone(),
     }
 }

@@ -78,11 +78,13 @@ impl Stand {
             dataset: "sales-orders".to_owned(),
         };
         let layout = Layout { columns: 8, positions: (0..8).collect() };
-        let split = ChunkContext { work_prefix: "work/".to_owned(), layout, version_id: None };
+        let dataset = Dataset::parse("sales-orders", DATASET).unwrap();
+        let definition = dataset.digest();
+        let split = ChunkContext { work_prefix: "work/".to_owned(), layout, definition, version_id: None };
         let chunk = ChunkRange { chunk: 1, start: 0, end: size, first_row: 1, rows };
         let task = ChunkTask { batch, split, chunk };
         let objects = Mutex::new(BTreeMap::from([(KEY.to_owned(), Bytes::from(file))]));
-        Self { dataset: Dataset::parse("sales-orders", DATASET).unwrap(), task, objects }
+        Self { dataset, task, objects }
     }
 
     pub fn validate(&self) -> ChunkOutcome {
@@ -113,7 +115,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 fn stored() -> StoredObject {
-    StoredObject { etag: "etag".to_owned(), version_id: None }
+    StoredObject { etag: "etag".to_owned(), version_id: None, total: None }
 }
 
 impl ReadObjects for Stand {

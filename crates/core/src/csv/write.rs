@@ -2,7 +2,8 @@
 
 use memchr::{memchr, memchr_iter, memchr3};
 
-use crate::dataset::Quoting;
+use super::formula::is_formula;
+use crate::dataset::{Formulas, Quoting};
 
 /// Writes records into a buffer.
 #[derive(Debug)]
@@ -41,6 +42,14 @@ impl Writer {
             self.bytes.extend_from_slice(value);
         }
         self
+    }
+
+    /// Writes the next field of the record as somebody's cell: where formulas are quoted, one gets an apostrophe before it.
+    pub(crate) fn cell(&mut self, formulas: Formulas, value: &[u8]) -> &mut Self {
+        if formulas == Formulas::Quote && is_formula(value) {
+            return self.field(&[b"'", value].concat());
+        }
+        self.field(value)
     }
 
     /// Writes the next field of the record, of which it is known that no quote is in it: nothing is looked for in vain.

@@ -50,18 +50,28 @@ pub enum Notify {
     Nobody,
 }
 
+/// What becomes of cells that a spreadsheet would take for a formula.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Formulas {
+    /// They are written as they came.
+    #[default]
+    Keep,
+    /// An apostrophe is written before them, in the output and in the rejects.
+    Quote,
+}
+
 /// A definition that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DatasetError {
     /// It is no JSON of the right shape.
-    #[error("dataset {dataset}: {source}")]
+    #[error("dataset {dataset}: {problem}")]
     Shape {
         /// Name of the dataset.
         dataset: String,
-        /// What and where.
-        #[source]
-        source: serde_json::Error,
+        /// What and where. Not the error's source, whose words would then be told twice.
+        problem: serde_json::Error,
     },
     /// It says something that cannot be meant.
     #[error("dataset {dataset}: {at}: {problem}")]
@@ -84,6 +94,12 @@ impl DatasetError {
         }
     }
 }
+
+/// Most bytes of a reference table's name: it and a record's key share [`crate::ports::RECORD_ID_BYTES`].
+const LONGEST_TABLE: usize = 255;
+
+/// The column of a reference file, and the attribute of the table, that hold a record's key.
+const RECORD_KEY: &str = "id";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +138,8 @@ struct LookupDefinition {
 struct OutputDefinition {
     columns: Vec<Column>,
     quoting: Quoting,
+    #[serde(default)]
+    formulas: Formulas,
 }
 
 /// Where in the definition something is wrong, and what to mend.
@@ -139,7 +157,7 @@ pub(super) fn problem(at: impl Into<String>, text: impl Into<String>) -> Problem
 
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Dataset, DatasetError> {
     let definition: Definition =
-        serde_json::from_slice(bytes).map_err(|source| DatasetError::Shape { dataset: name.to_owned(), source })?;
+        serde_json::from_slice(bytes).map_err(|problem| DatasetError::Shape { dataset: name.to_owned(), problem })?;
     check(name, definition, Sha256::digest(bytes).into()).map_err(|problem| DatasetError::Content {
         dataset: name.to_owned(),
         at: problem.at,
@@ -225,9 +243,19 @@ fn check_lookup(dataset: &str, columns: &[Column], lookup: LookupDefinition) -> 
     let LookupDefinition { source, api, table, key, fields, unmatched } = lookup;
     let source = source::check(dataset, source, api.as_deref())?;
     check_name("lookup.table", &table)?;
+    if table.len() > LONGEST_TABLE {
+        let text = format!("it has {} bytes, which leaves too few for keys: use at most {LONGEST_TABLE}", table.len());
+        return Err(problem("lookup.table", text));
+    }
     no_duplicates("lookup.fields", fields.iter().map(String::as_str))?;
     for field in &fields {
         check_name("lookup.fields", field)?;
+        if field == RECORD_KEY {
+            let text = format!(
+                "{RECORD_KEY:?} is what a record's key is kept under: look up by it, and name fields otherwise"
+            );
+            return Err(problem("lookup.fields", text));
+        }
         if position(columns, field).is_some() {
             return Err(problem("lookup.fields", format!("{field:?} is the name of an input field too: rename one")));
         }
@@ -238,6 +266,16 @@ fn check_lookup(dataset: &str, columns: &[Column], lookup: LookupDefinition) -> 
 }
 
 fn check_output(columns: &[Column], lookup_fields: &[String], output: OutputDefinition) -> Result<Output, Problem> {
+    // A reject names its field in a cell of its own, which is to be read back as it is.
+    if let Some(column) = columns.iter().find(|column| column.field.starts_with('-'))
+        && output.formulas == Formulas::Quote
+    {
+        let text = format!(
+            "{:?} begins like a formula, which \"formulas\": \"quote\" is to keep out: rename it",
+            column.field
+        );
+        return Err(problem("columns", text));
+    }
     if output.columns.is_empty() {
         return Err(problem("output.columns", "name at least one column"));
     }
@@ -257,5 +295,5 @@ fn check_output(columns: &[Column], lookup_fields: &[String], output: OutputDefi
         Ok(OutputColumn { source: source.ok_or_else(unknown)?, header: column.header })
     };
     let columns = output.columns.into_iter().map(resolve).collect::<Result<_, _>>()?;
-    Ok(Output { columns, quoting: output.quoting })
+    Ok(Output { columns, quoting: output.quoting, formulas: output.formulas })
 }

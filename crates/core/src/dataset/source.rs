@@ -68,12 +68,16 @@ fn check_url(url: &str) -> Result<(), Problem> {
     let (rest, secure) = match (url.strip_prefix(SECURE), url.strip_prefix(PLAIN)) {
         (Some(rest), _) => (rest, true),
         (None, Some(rest)) => (rest, false),
-        (None, None) => return Err(wrong(format!("{url:?} is neither \"tandem\" nor a URL that begins with {SECURE}"))),
+        (None, None) => {
+            return Err(wrong(format!("{url:?} is neither \"tandem\" nor a URL that begins with {SECURE}")));
+        }
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let (host, port) = authority.split_once(':').unwrap_or((authority, "443"));
     if !secure && host != THIS_MACHINE {
-        return Err(wrong(format!("{url:?} would send keys in the clear: use {SECURE} (plain http to {THIS_MACHINE} only)")));
+        return Err(wrong(format!(
+            "{url:?} would send keys in the clear: use {SECURE} (plain http to {THIS_MACHINE} only)"
+        )));
     }
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
     let is_path = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~');

@@ -6,7 +6,7 @@ use super::keys::Keys;
 use super::references::References;
 use super::{output_writer, rejects_header};
 use crate::csv::{Fields, LineEnds, Record, Records, Writer};
-use crate::dataset::{Dataset, Source, Unmatched};
+use crate::dataset::{Dataset, Formulas, Source, Unmatched};
 use crate::payload::{Layout, ReasonCount};
 use crate::validate::{RowNumber, rejects_writer, write_reject};
 
@@ -60,7 +60,8 @@ impl Join<'_> {
         first: bool,
     ) -> Result<Joined, Problem> {
         let mut output = output_writer(self.dataset, first).with_room(self.output_bytes(keys, references));
-        let mut rejects = Rejects::new(invalid, first);
+        let formulas = self.dataset.output.formulas;
+        let mut rejects = Rejects::new(invalid, first, formulas);
         let mut rows_out = 0;
         let mut keys = keys.of_rows().iter();
         let mut fields = Fields::new(self.dataset.delimiter);
@@ -75,7 +76,11 @@ impl Join<'_> {
                 return Ok(());
             }
             rows_out += 1;
-            if plain && row.is_without_quotes() {
+            if formulas == Formulas::Quote {
+                self.write(&row, references, reference, |value| {
+                    output.cell(formulas, value);
+                });
+            } else if plain && row.is_without_quotes() {
                 self.write(&row, references, reference, |value| output.field_without_quote(value));
             } else {
                 self.write(&row, references, reference, |value| {
@@ -133,15 +138,17 @@ struct Rejects<'a> {
     rest: &'a [u8],
     ends: LineEnds,
     writer: Writer,
+    formulas: Formulas,
     rows: u64,
     reasons: Reasons,
     problem: Option<Problem>,
 }
 
 impl<'a> Rejects<'a> {
-    fn new(invalid: &'a [u8], header: bool) -> Self {
+    fn new(invalid: &'a [u8], header: bool, formulas: Formulas) -> Self {
         let writer = if header { rejects_header() } else { rejects_writer() };
-        Self { rest: invalid, ends: LineEnds::new(b','), writer, rows: 0, reasons: Reasons::default(), problem: None }
+        let (ends, reasons) = (LineEnds::new(b','), Reasons::default());
+        Self { rest: invalid, ends, writer, formulas, rows: 0, reasons, problem: None }
     }
 
     /// Adds a row whose line begins with its number.
@@ -150,7 +157,7 @@ impl<'a> Rejects<'a> {
         let mut digits = RowNumber::default();
         let number = digits.write(row);
         let record = line.get(number.len() + 1..).unwrap_or_default();
-        write_reject(&mut self.writer, number, field, rule, record);
+        write_reject(&mut self.writer, self.formulas, number, [field, rule], record);
         self.count(field, rule);
     }
 

@@ -101,7 +101,8 @@ impl<L: LookupRecords, P: Pause> Lookups<'_, L, P> {
         call: Vec<usize>,
     ) -> (Vec<usize>, Result<LookupAnswer, ServiceError>) {
         let keys: Vec<&str> = call.iter().map(|&key| keys[key]).collect();
-        let request = LookupRequest { source: &lookup.source, table: &lookup.table, fields: &lookup.fields, keys: &keys };
+        let request =
+            LookupRequest { source: &lookup.source, table: &lookup.table, fields: &lookup.fields, keys: &keys };
         let answer = self.records.lookup(&request).await;
         (call, answer)
     }

@@ -66,7 +66,9 @@ pub(super) async fn find<R: ReadObjects + InspectObjects>(
     let only_chunk = if note.chunks == 1 { only_chunk(objects, batch, &manifest_key, note.rows).await? } else { None };
     let Note { work_prefix, chunks, rows, layout, .. } = note;
     let version_id = batch.version_id.clone();
-    Ok(Some(SplitOutput { work_prefix, manifest_key, chunks, rows, layout, version_id, only_chunk }))
+    // The work prefix is named by it.
+    let definition = dataset.digest();
+    Ok(Some(SplitOutput { work_prefix, manifest_key, chunks, rows, layout, definition, version_id, only_chunk }))
 }
 
 /// The one chunk of a manifest. It is not in the note, whose form would be another then; without it the map does the chunk.

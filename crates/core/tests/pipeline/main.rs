@@ -5,7 +5,9 @@
 mod bad_files;
 mod canary;
 mod csv_semantics;
+mod definitions;
 mod extremes;
+mod formulas;
 mod laws;
 mod merging;
 mod resuming;

@@ -40,6 +40,7 @@ fn chunks(objects: &MemoryObjects, sizes: &[usize]) -> (MergeTask, Vec<u8>) {
         chunks: u32::try_from(sizes.len()).unwrap(),
         rows: sizes.len() as u64,
         layout: Layout { columns: 1, positions: vec![0] },
+        definition: datasets.named("sales-orders").unwrap().digest(),
         version_id: None,
         only_chunk: None,
     };

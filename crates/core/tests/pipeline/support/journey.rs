@@ -119,6 +119,7 @@ impl<'a> Journey<'a> {
             let context = ChunkContext {
                 work_prefix: split.work_prefix.clone(),
                 layout: split.layout.clone(),
+                definition: split.definition.clone(),
                 version_id: split.version_id.clone(),
             };
             let task = ChunkTask { batch: self.batch.clone(), split: context, chunk };
