@@ -115,7 +115,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 fn stored() -> StoredObject {
-    StoredObject { etag: "etag".to_owned(), version_id: None, total: None }
+    StoredObject { etag: "etag".to_owned(), version_id: None }
 }
 
 impl ReadObjects for Stand {
@@ -126,7 +126,8 @@ impl ReadObjects for Stand {
     ) -> impl Future<Output = Result<ObjectBody, ServiceError>> + Send {
         let mut rest = self.content(&object.key).unwrap();
         let buffers = std::iter::from_fn(move || (!rest.is_empty()).then(|| Ok(rest.split_to(BUFFER.min(rest.len())))));
-        ready(Ok(ObjectBody { stream: Box::pin(stream::iter(buffers)), etag: "etag".to_owned(), version_id: None }))
+        let (stream, etag) = (Box::pin(stream::iter(buffers)), "etag".to_owned());
+        ready(Ok(ObjectBody { stream, etag, version_id: None, total: None }))
     }
 }
 

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::global::read;
 use super::{DATASET, Probe, Problem, REFERENCE, REFERENCE_FIELD, RegionReport, Run, Standing};
 use crate::batch::BatchId;
+use crate::dataset::RecordSource;
 use crate::ports::{Batches, Clock, LookupRecords, LookupRequest, ObjectRef, ReadObjects, WriteObjects};
 use crate::protocol::{seconds_since, time_text};
 
@@ -84,7 +85,7 @@ impl<O: ReadObjects + WriteObjects, B: Batches, L: LookupRecords, A: AskStanding
 
     async fn reference(&self) -> Result<(), String> {
         let (keys, fields) = (REFERENCE.map(|(key, _)| key), [REFERENCE_FIELD.to_owned()]);
-        let request = LookupRequest { table: DATASET, fields: &fields, keys: &keys };
+        let request = LookupRequest { source: &RecordSource::Table, table: DATASET, fields: &fields, keys: &keys };
         let answer = self.reference.lookup(&request).await.map_err(|error| error.to_string())?;
         if !answer.unprocessed.is_empty() {
             return Err(String::from("it left keys unprocessed: it is throttled"));

@@ -168,7 +168,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Dataset, DatasetError> {
 /// Who is e-mailed, of a definition of which nothing else is looked at.
 pub(super) fn notify(name: &str, bytes: &[u8]) -> Result<Notify, DatasetError> {
     let told: Told =
-        serde_json::from_slice(bytes).map_err(|source| DatasetError::Shape { dataset: name.to_owned(), source })?;
+        serde_json::from_slice(bytes).map_err(|problem| DatasetError::Shape { dataset: name.to_owned(), problem })?;
     Ok(told.notify)
 }
 
