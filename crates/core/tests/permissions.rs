@@ -193,6 +193,15 @@ fn reconcile_takes_over_and_reports_and_nothing_else() {
 }
 
 #[test]
+fn enrich_calls_no_api_but_tandems_own_and_posts_only() {
+    let role = resource(TEMPLATE, "EnrichRole");
+    let by_api = statement(role, "LookUpByApi");
+    assert!(by_api.contains("Action: execute-api:Invoke\n"), "{by_api}");
+    assert!(by_api.contains(":${RecordsApi}/v1/POST/records/*\n"), "{by_api}");
+    assert_eq!(TEMPLATE.matches("execute-api:Invoke\n").count(), 1, "no other function calls one");
+}
+
+#[test]
 fn failover_sets_both_controls_in_one_call_and_overrides_no_safety_rule() {
     let set = statement(resource(TEMPLATE, "FailoverRole"), "SetActiveRegion");
     assert!(set.contains("- route53-recovery-cluster:UpdateRoutingControlStates\n"));

@@ -16,6 +16,9 @@ use tandem_local::{Email, LocalState};
 /// Rows of reference data that are loaded: keys 100000000 and up.
 pub const REFERENCE_ROWS: u32 = 10;
 
+/// Sales orders whose reference records are asked of the API and not of the table.
+pub const ORDERS_BY_API: &str = "orders-by-api";
+
 /// The Regions and where their files are.
 pub struct Regions {
     root: PathBuf,
@@ -296,15 +299,44 @@ pub fn prepare(folder: &str) -> PathBuf {
     }
     fs::remove_dir_all(&root).ok();
     fs::create_dir_all(root.join(".tandem")).unwrap();
-    for shared in ["sam", "statemachines", "assets", "functions"] {
+    for shared in ["statemachines", "functions"] {
         symlink(project.join(shared), root.join(shared)).unwrap();
     }
-    fs::create_dir_all(root.join("target")).unwrap();
-    symlink(project.join("target/lambda"), root.join("target/lambda")).unwrap();
+    // Not links: what a template names beside its folder is looked for beside the folder that a link leads to.
+    copy_files(&project.join("sam"), &root.join("sam"));
+    fs::create_dir_all(root.join("assets")).unwrap();
+    for asset in fs::read_dir(project.join("assets")).unwrap().map(Result::unwrap) {
+        if asset.file_name() != "datasets" {
+            symlink(asset.path(), root.join("assets").join(asset.file_name())).unwrap();
+        }
+    }
+    lay_out_datasets(&project, &root.join("assets/datasets"));
+    for function in fs::read_dir(project.join("target/lambda")).unwrap().map(Result::unwrap) {
+        let laid_out = root.join("target/lambda").join(function.file_name());
+        fs::create_dir_all(&laid_out).unwrap();
+        fs::hard_link(function.path().join("bootstrap"), laid_out.join("bootstrap")).unwrap();
+        lay_out_datasets(&project, &laid_out.join("datasets"));
+    }
     let prepared = run(&project, &["local", "prepare"]);
     assert_eq!(prepared.code, 0, "the Python environment cannot be installed:\n{}", prepared.stderr);
     symlink(project.join(".tandem/venv"), root.join(".tandem/venv")).unwrap();
     root
+}
+
+/// The project's datasets, and one of the tests' own: sales orders that are looked up in the API.
+fn lay_out_datasets(project: &Path, folder: &Path) {
+    copy_files(&project.join("assets/datasets"), folder);
+    let orders = fs::read_to_string(project.join("assets/datasets/sales-orders.json")).unwrap();
+    let by_api = orders.replacen("\"lookup\": {", "\"lookup\": { \"source\": \"api\", \"api\": \"tandem\",", 1);
+    assert_ne!(orders, by_api);
+    fs::write(folder.join(format!("{ORDERS_BY_API}.json")), by_api).unwrap();
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|file| file.path().is_file()) {
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
 }
 
 /// Three ports that nobody listens on.

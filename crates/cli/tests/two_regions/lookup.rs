@@ -5,10 +5,14 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::Case;
-use crate::regions::Regions;
+use crate::expected::HEADER;
+use crate::regions::{ORDERS_BY_API, REFERENCE_ROWS, Regions, wait_for};
 
-pub const CASES: &[Case] =
-    &[("one_record_or_many_are_answered_to_who_is_authorised", answered), ("an_unsigned_lookup_is_refused", unsigned)];
+pub const CASES: &[Case] = &[
+    ("one_record_or_many_are_answered_to_who_is_authorised", answered),
+    ("an_unsigned_lookup_is_refused", unsigned),
+    ("a_file_that_is_looked_up_in_the_api_is_delivered_as_from_the_table", by_api),
+];
 
 /// Sends one request, signed unless told otherwise; prints status and body. The AWS command line signs no plain requests.
 const CLIENT: &str = r"
@@ -59,4 +63,28 @@ fn answered(regions: &Regions) {
 
 fn unsigned(regions: &Regions) {
     assert_eq!(ask(regions, "sales-orders/100000007", "", "unsigned").0, 403);
+}
+
+/// Rows of the file: all known keys, and more unknown ones than one request takes.
+const ROWS: u32 = 260;
+
+fn by_api(regions: &Regions) {
+    let mut file = String::from(HEADER);
+    for number in 0..ROWS {
+        let key = if number % 2 == 0 { 100_000_000 + number % REFERENCE_ROWS } else { 300_000_000 + number };
+        file.push_str(&format!("{key},Peru,Fruits,Online,H,1/2/2020,Americas,1/3/2020\n"));
+    }
+    let rows = [ROWS, ROWS / 2, ROWS / 2].map(u64::from);
+    let (table, before) = (regions.put("sales-orders", file.as_bytes()), api_calls(regions));
+    let api = regions.put(ORDERS_BY_API, file.as_bytes());
+    assert_eq!(api_calls(regions) - before, 2, "135 different keys are two requests");
+    table.delivered(rows);
+    api.delivered(rows);
+    assert!(regions.fetch(table.batch_id()) == regions.fetch(api.batch_id()), "another result than from the table");
+}
+
+/// Calls of APIs that the edge has counted.
+fn api_calls(regions: &Regions) -> u64 {
+    let counts = wait_for(regions.admin().counts()).unwrap();
+    counts.iter().filter(|count| count.service == "execute-api").map(|count| count.calls).sum()
 }
