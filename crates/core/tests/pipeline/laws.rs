@@ -108,7 +108,7 @@ fn the_generated_files_hold_rows_of_every_outcome() {
     ] {
         let (datasets, mut runner) = (datasets(), TestRunner::deterministic());
         let (mut rows_out, mut rejects) = (0, String::new());
-        for _ in 0..200 {
+        for _ in 0..500 {
             let file = generated(name).new_tree(&mut runner).unwrap().current();
             let expected = reference(datasets.named(name).unwrap(), &file.bytes);
             rows_out += expected.rows - expected.rejected_rows.len() as u64;
