@@ -13,7 +13,8 @@ Usage: scripts/test.sh [--quick]
 
 In order: format, lints, unit and property tests and the protocol's model, the functions' build, the templates' lint, the
 end-to-end tests on two local Regions, which start under target/two-regions/ on free ports and are taken down again, the
-fault runs in their short form, and the demos.
+fault runs in their short form, the demos, and the console in a real browser. That last is left out where there is no
+Chromium, unless TANDEM_REQUIRE_BROWSER=1 says that it must be there.
 TEXT
 }
 
@@ -71,6 +72,16 @@ if target/local/tandem --target local local status >/dev/null 2>&1; then
 else
     scripts/demo.sh
     scripts/demo.sh --failover
+fi
+
+step 'the console, used in a browser'
+if ! scripts/console-test.sh --find-browser; then
+    [ "${TANDEM_REQUIRE_BROWSER:-}" != 1 ] || exit 1
+    echo 'left out: no browser'
+elif target/local/tandem --target local local status >/dev/null 2>&1; then
+    echo 'left out: the local Regions run already'
+else
+    scripts/console-test.sh
 fi
 
 step 'done'
