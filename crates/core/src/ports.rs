@@ -140,7 +140,9 @@ pub enum ActiveRegion {
 #[non_exhaustive]
 pub enum ActiveRegionError {
     /// There is no such record.
-    #[error("there is no TXT record {record}: deploy the routing stack, or create the record in its zone, or check TANDEM_ACTIVE_RECORD")]
+    #[error(
+        "there is no TXT record {record}: deploy the routing stack, or create the record in its zone, or check TANDEM_ACTIVE_RECORD"
+    )]
     NoRecord {
         /// Name of the record.
         record: String,
