@@ -8,6 +8,7 @@
 mod canary;
 mod console;
 mod cost;
+mod drill;
 #[path = "../support/expected.rs"]
 mod expected;
 mod extremes;
@@ -53,8 +54,9 @@ fn main() -> ExitCode {
         load::CASES,
         extremes::CASES,
         process::CASES,
-        record::CASES,
         console::CASES,
+        record::CASES,
+        drill::CASES,
     ]
     .concat();
     let trials = cases.into_iter().map(|(name, test)| trial(name, test, regions)).collect();

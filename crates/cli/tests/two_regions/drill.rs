@@ -1,0 +1,48 @@
+//! Drills: the experiments of docs/CHAOS.md on the local Regions, and what they ask of them first.
+
+use serde_json::Value;
+use tandem_local::admin::RegionState;
+
+use crate::Case;
+use crate::regions::{Regions, wait_for};
+
+pub const CASES: &[Case] = &[
+    ("a_drill_loses_the_active_region_and_holds_every_file_against_what_is_promised", region_loss),
+    ("a_drill_whose_region_goes_on_waits_and_finds_every_file_delivered", state_stays),
+    ("a_drill_begins_only_where_nothing_is_struck_already", begins_undisturbed),
+];
+
+/// A drill that must pass; answers its report.
+fn passes(regions: &Regions, arguments: &[&str]) -> Value {
+    let report = regions.succeeds(&[&["drill", "--json"], arguments].concat());
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    assert!(report["passed"] == true && checks.iter().all(|check| check["passed"] == true), "{report}");
+    report
+}
+
+fn region_loss(regions: &Regions) {
+    let report = passes(regions, &["region-loss", "--rows", "500"]);
+    assert_eq!(report["failover"]["region"], "us-west-2");
+    assert!(!report["failover"]["taken_over"].as_array().unwrap().is_empty(), "nothing was half way: {report}");
+    assert!(report["rto_seconds"]["all_delivered"].is_number(), "{report}");
+    assert_eq!(wait_for(regions.admin().active()).unwrap().as_deref(), Some("us-east-1"), "it did not fail back");
+}
+
+fn state_stays(regions: &Regions) {
+    for experiment in ["bucket-replication", "function-errors"] {
+        let report = passes(regions, &[experiment, "--rows", "500", "--hold", "5"]);
+        assert!(report["failover"].is_null(), "{report}");
+    }
+    let status = wait_for(regions.admin().status()).unwrap();
+    assert!(!status.replication.paused && status.faults.is_empty(), "a drill left something struck");
+}
+
+fn begins_undisturbed(regions: &Regions) {
+    wait_for(regions.admin().set_region("us-west-2", RegionState::Slow { milliseconds: 1 })).unwrap();
+    let ran = regions.tandem(&["drill"]);
+    wait_for(regions.admin().set_region("us-west-2", RegionState::Reachable)).unwrap();
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stderr.contains("tandem region heal us-west-2"), "{}", ran.stderr);
+    assert_eq!(regions.tandem(&["--target", "aws", "drill"]).code, 2);
+}
