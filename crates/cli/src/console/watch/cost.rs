@@ -62,7 +62,8 @@ fn tell(console: &Console, priced: &Priced, (uncounted, batches): (usize, usize)
     let known = !priced.is_empty() || batches == 0;
     let since = time_text(OffsetDateTime::now_utc() - Duration::from_secs(3_600));
     let view = CostView {
-        usd: known.then(|| parts.values().sum()),
+        // Nothing added up is -0.0.
+        usd: known.then(|| parts.values().sum::<f64>() + 0.0),
         since: Some(since),
         parts: CostPart::sorted(parts),
         error: error.cloned().or(uncounted),
