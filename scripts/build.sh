@@ -55,6 +55,8 @@ else
     cargo build --locked --profile "$profile" --workspace --bins
     for function in "${functions[@]}"; do
         mkdir -p "target/lambda/$function"
+        # The same one stays as it is, its time included, or each build would be news to the next deployment.
+        ! cmp -s "target/$profile/$function" "target/lambda/$function/bootstrap" || continue
         # Replaced in one step: a bootstrap that is being executed cannot be overwritten.
         cp "target/$profile/$function" "target/lambda/$function/bootstrap.new"
         mv "target/lambda/$function/bootstrap.new" "target/lambda/$function/bootstrap"
@@ -64,5 +66,5 @@ fi
 for function in "${functions[@]}"; do
     rm -rf "target/lambda/$function/datasets"
     mkdir -p "target/lambda/$function/datasets"
-    cp assets/datasets/*.json "target/lambda/$function/datasets/"
+    cp -p assets/datasets/*.json "target/lambda/$function/datasets/"
 done

@@ -179,7 +179,7 @@ fn running(state: &LocalState) -> String {
 }
 
 /// Shows one stage on standard error, once it is over.
-fn show(stage: Stage) {
+pub fn show(stage: Stage) {
     match stage.progress {
         StageProgress::Done { milliseconds } => {
             eprintln!("{:8.2} s  {}", Duration::from_millis(milliseconds).as_secs_f64(), stage.name);

@@ -4,6 +4,7 @@ mod again;
 mod canary;
 mod console;
 mod cost;
+mod deploy;
 mod deployment;
 mod drill;
 mod emails;
@@ -138,6 +139,12 @@ Examples:
     /// Process a file on this machine, without any Region: the functions' own code on local files
     #[command(after_help = process::HELP)]
     Process(process::ProcessArgs),
+    /// Bring Tandem's stacks to AWS as a configuration says, or again into the local Regions
+    #[command(after_help = deploy::HELP)]
+    Deploy(deploy::DeployArgs),
+    /// Take a deployment away, and say what stays
+    #[command(after_help = deploy::DESTROY_HELP)]
+    Destroy(deploy::DestroyArgs),
     /// Print what a shell needs to complete this command's arguments
     #[command(after_help = shell::COMPLETIONS_HELP)]
     Completions(shell::CompletionsArgs),
@@ -223,6 +230,8 @@ async fn run(cli: &Cli) -> anyhow::Result<()> {
         Command::LoadTest(args) => load_test::run(args, which).await,
         Command::Generate(args) => generate(args.clone()).await,
         Command::Process(args) => process::run(args, which).await,
+        Command::Deploy(args) => deploy::run(args, which).await,
+        Command::Destroy(args) => deploy::destroy(args, which).await,
         Command::Drill(args) => drill::run(args, which).await,
         Command::Completions(args) => shell::completions(args, Cli::command()),
         Command::Man(args) => shell::man(args, Cli::command()),

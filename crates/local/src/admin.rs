@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use axum::http::Method;
 
 pub use crate::edge::admission::Uploads;
-pub use crate::edge::api::{ActiveText, EdgeStatus};
+pub use crate::edge::api::{ActiveText, DeployedNames, EdgeStatus};
 pub use crate::edge::counts::Count;
 pub use crate::edge::faults::{Fault, FaultAction, FaultInForce};
 pub use crate::edge::isolation::{RegionState, RegionStatus};
@@ -155,6 +155,14 @@ impl Admin {
     /// The edge doesn't answer.
     pub async fn clear_active(&self) -> anyhow::Result<()> {
         json_http::request(Method::DELETE, &self.url("active"), None::<&()>).await.map(|_: ActiveText| ())
+    }
+
+    /// Tells what was deployed.
+    ///
+    /// # Errors
+    /// The edge doesn't answer, or there is no such access point.
+    pub async fn tell_deployed(&self, names: &DeployedNames) -> anyhow::Result<()> {
+        json_http::request(Method::POST, &self.url("deployed"), Some(names)).await
     }
 
     fn url(&self, path: &str) -> String {

@@ -132,15 +132,21 @@ pub fn clean(command: &mut Command, options: &Options) {
     for name in foreign_settings() {
         command.env_remove(name);
     }
-    command
-        .env("AWS_ACCESS_KEY_ID", &options.account)
-        .env("AWS_SECRET_ACCESS_KEY", "local")
-        .env("AWS_EC2_METADATA_DISABLED", "true")
-        .env("AWS_CONFIG_FILE", "/dev/null")
-        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    command.envs(local_settings(options));
+}
+
+/// What a process of the local Regions is told of the account instead of the user's settings.
+pub fn local_settings(options: &Options) -> [(&'static str, String); 7] {
+    [
+        ("AWS_ACCESS_KEY_ID", options.account.clone()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+        ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
         // A proxy would never find 127.0.0.1.
-        .env("NO_PROXY", "127.0.0.1,localhost")
-        .env("no_proxy", "127.0.0.1,localhost");
+        ("NO_PROXY", "127.0.0.1,localhost".to_owned()),
+        ("no_proxy", "127.0.0.1,localhost".to_owned()),
+    ]
 }
 
 /// The end of a log, for a message; says where the rest is.

@@ -15,7 +15,6 @@ mod json_http;
 mod mailbox;
 mod options;
 mod process;
-mod progress;
 mod python;
 mod state;
 pub mod supervisor;
@@ -25,8 +24,8 @@ pub use emulator::foreign_settings;
 pub use mailbox::{Email, mailbox};
 pub use options::{CANARY_REGION, Options, Paths, RoutingMode};
 pub use process::ProcessId;
-pub use progress::{Progress, Stage, StageProgress};
 pub use state::{LocalState, Mrap};
 pub use supervisor::{
     Interrupted, LocalStatus, Started, down, prepare, serve, serve_arguments, status, up_detached, up_foreground,
 };
+pub use tandem_deploy::progress::{self, Progress, Stage, StageProgress};

@@ -8,6 +8,7 @@
 mod canary;
 mod console;
 mod cost;
+mod deploy;
 mod drill;
 #[path = "../support/expected.rs"]
 mod expected;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         lookup::CASES,
         permissions::CASES,
         lifecycle::CASES,
+        deploy::CASES,
         ownership::CASES,
         load::CASES,
         extremes::CASES,

@@ -1,91 +1,69 @@
 //! The `aws` command of the Python environment, with the edge as its endpoint and none of the user's own settings.
 
-use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use tandem_deploy::aws::{Aws, AwsCommand, Stack};
+use tandem_deploy::failure::CommandFailed;
 use tokio::process::Command;
 
-use crate::emulator;
+use super::{fill, outputs};
+use crate::edge::upstream::Upstream;
+use crate::emulator::{foreign_settings, local_settings};
 use crate::options::Options;
-
-/// A template longer than this goes to CloudFormation by way of a bucket.
-const LARGEST_INLINE_TEMPLATE: u64 = 51_200;
-
-/// What the templates may do: make roles, with names, and use the SAM transform.
-const CAPABILITIES: [&str; 3] = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
 
 /// The `aws` command, only that it compresses little: `package` would otherwise spend most of a start's time on making
 /// smaller what is never sent further than to this machine.
 const AWS: &str = "import functools, sys, zipfile; from awscli.clidriver import main; \
     zipfile.ZipFile = functools.partial(zipfile.ZipFile, compresslevel=1); sys.exit(main())";
 
-/// The reasons why a stack failed.
-const FAILURES: &str = "StackEvents[?contains(ResourceStatus, 'FAILED')].[LogicalResourceId, ResourceStatusReason]";
-
-/// The command.
-pub struct Aws<'a> {
-    options: &'a Options,
+/// The command for the local Regions. What is only read is asked of the emulator itself: the command needs half a second to
+/// start, and somebody waits.
+pub struct LocalAws {
+    command: AwsCommand,
+    upstream: Upstream,
 }
 
-impl<'a> Aws<'a> {
+impl LocalAws {
     /// The command for these Regions.
-    pub fn new(options: &'a Options) -> Self {
-        Self { options }
+    pub fn new(options: &Options, upstream: Upstream) -> Self {
+        let python = options.paths().venv_program("python");
+        // As an argument too: SQS goes elsewhere if it is only in the environment.
+        let command = AwsCommand::new(python)
+            .first(&["-c", AWS, "--endpoint-url", &options.endpoint()])
+            .without(foreign_settings());
+        let command =
+            local_settings(options).into_iter().fold(command, |command, (name, value)| command.with(name, value));
+        let command = command.with("AWS_ENDPOINT_URL", options.endpoint()).with("AWS_MAX_ATTEMPTS", "3");
+        Self { command, upstream }
+    }
+}
+
+impl Aws for LocalAws {
+    async fn run(&self, region: &str, arguments: &[&str]) -> Result<String, CommandFailed> {
+        self.command.run(region, arguments).await
     }
 
-    /// `aws cloudformation package`.
-    pub async fn package(&self, region: &str, template: &Path, bucket: &str, packaged: &Path) -> anyhow::Result<()> {
-        let mut command = self.cloudformation(region, "package");
-        command
-            .arg("--template-file")
-            .arg(template)
-            .args(["--s3-bucket", bucket, "--output-template-file"])
-            .arg(packaged);
-        run(&mut command).await.with_context(|| format!("{} can't be packaged", template.display()))?;
-        Ok(())
-    }
-
-    /// `aws cloudformation deploy`. A template leaves out the parameters that it doesn't have; a stack without changes is fine.
-    pub async fn deploy(
-        &self,
-        region: &str,
-        stack: &str,
-        template: &Path,
-        bucket: &str,
-        parameters: &[(&str, String)],
-    ) -> anyhow::Result<()> {
-        let mut command = self.cloudformation(region, "deploy");
-        command.args(["--stack-name", stack, "--no-fail-on-empty-changeset", "--template-file"]).arg(template);
-        if std::fs::metadata(template)?.len() > LARGEST_INLINE_TEMPLATE {
-            command.args(["--s3-bucket", bucket]);
+    async fn stack(&self, region: &str, name: &str) -> Result<Option<Stack>, CommandFailed> {
+        match outputs::read(&self.upstream, region, Some(name)).await {
+            Ok(stacks) => Ok(stacks.into_iter().next()),
+            Err(failed) if failed.to_string().contains("does not exist") => Ok(None),
+            Err(failed) => Err(CommandFailed::unreadable("cloudformation describe-stacks", &failed)),
         }
-        command.arg("--capabilities").args(CAPABILITIES);
-        command.arg("--parameter-overrides").args(parameters.iter().map(|(name, value)| format!("{name}={value}")));
-        if let Err(error) = run(&mut command).await {
-            let reasons = self.failures(region, stack).await.unwrap_or_default();
-            return Err(error.context(format!("stack {stack} in {region} can't be deployed\n{reasons}")));
-        }
-        Ok(())
     }
 
-    async fn failures(&self, region: &str, stack: &str) -> anyhow::Result<String> {
-        let mut command = self.cloudformation(region, "describe-stack-events");
-        command.args(["--stack-name", stack, "--output", "text", "--query", FAILURES]);
-        run(&mut command).await
+    async fn stacks(&self, region: &str) -> Result<Vec<Stack>, CommandFailed> {
+        let stacks = outputs::read(&self.upstream, region, None).await;
+        stacks.map_err(|failed| CommandFailed::unreadable("cloudformation describe-stacks", &failed))
     }
 
-    fn cloudformation(&self, region: &str, verb: &str) -> Command {
-        let mut command = Command::new(self.options.paths().venv_program("python"));
-        emulator::clean(&mut command, self.options);
-        command
-            .args(["-c", AWS, "cloudformation", verb, "--region", region])
-            .env("AWS_ENDPOINT_URL", self.options.endpoint())
-            .env("AWS_PAGER", "")
-            .env("AWS_MAX_ATTEMPTS", "3")
-            .stdin(std::process::Stdio::null())
-            .kill_on_drop(true)
-            .process_group(0);
-        command
+    async fn ensure_bucket(&self, region: &str, bucket: &str) -> Result<(), CommandFailed> {
+        let made = fill::create_bucket(&self.upstream, region, bucket).await;
+        made.map_err(|failed| CommandFailed::unreadable("s3api create-bucket", &failed))
+    }
+
+    fn between_looks(&self) -> Duration {
+        Duration::from_millis(100)
     }
 }
 

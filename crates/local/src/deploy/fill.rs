@@ -3,6 +3,7 @@
 
 use axum::http::Method;
 use serde_json::{Value, json};
+use tandem_deploy::plan::MARK;
 
 use super::template::GlobalTable;
 use crate::edge::upstream::{Answer, OwnRequest, Upstream};
@@ -47,6 +48,25 @@ pub async fn create_bucket(upstream: &Upstream, region: &str, bucket: &str) -> a
     accept(&upstream.call(request).await?, "BucketAlreadyOwnedByYou")
 }
 
+/// Leaves the mark of a deployment that came to its end.
+///
+/// # Errors
+/// The emulator refuses.
+pub async fn put_mark(upstream: &Upstream, region: &str, bucket: &str) -> anyhow::Result<()> {
+    let path = format!("/{bucket}/{MARK}");
+    let request = OwnRequest {
+        method: Method::PUT,
+        service: "s3",
+        region,
+        path: &path,
+        headers: &[],
+        body: String::new().into(),
+    };
+    let answer = upstream.call(request).await?;
+    anyhow::ensure!(answer.status.is_success(), "{} {}", answer.status, answer.text());
+    Ok(())
+}
+
 /// Makes an address a verified identity of SES, unless it is one.
 ///
 /// # Errors
@@ -63,32 +83,15 @@ pub async fn create_identity(upstream: &Upstream, region: &str, address: &str) -
     accept(&upstream.call(request).await?, "AlreadyExistsException")
 }
 
-/// Makes the record that names the active Region, unless there is one: nothing is ever written over.
+/// Deletes a table of one Region, unless it is gone.
 ///
 /// # Errors
 /// The emulator refuses.
-pub async fn create_record(
-    upstream: &Upstream,
-    zone: &str,
-    (record, ttl_seconds): (&str, u32),
-    region: &str,
-) -> anyhow::Result<()> {
-    let body = format!(
-        "<ChangeResourceRecordSetsRequest xmlns=\"https://route53.amazonaws.com/doc/2013-04-01/\"><ChangeBatch><Changes><Change>\
-         <Action>CREATE</Action><ResourceRecordSet><Name>{record}.</Name><Type>TXT</Type><TTL>{ttl_seconds}</TTL><ResourceRecords>\
-         <ResourceRecord><Value>&quot;{region}&quot;</Value></ResourceRecord></ResourceRecords></ResourceRecordSet>\
-         </Change></Changes></ChangeBatch></ChangeResourceRecordSetsRequest>"
-    );
-    let path = format!("/2013-04-01/hostedzone/{zone}/rrset");
-    let request = OwnRequest {
-        method: Method::POST,
-        service: "route53",
-        region: "us-east-1",
-        path: &path,
-        headers: &[("content-type", "application/xml")],
-        body: body.into(),
-    };
-    accept(&upstream.call(request).await?, "already exists")
+pub async fn delete_replica(upstream: &Upstream, region: &str, table: &str) -> anyhow::Result<()> {
+    match dynamodb(upstream, region, "DeleteTable", &json!({ "TableName": table })).await {
+        Err(error) if error.to_string().contains("ResourceNotFound") => Ok(()),
+        deleted => deleted.map(drop),
+    }
 }
 
 async fn dynamodb(upstream: &Upstream, region: &str, operation: &str, body: &Value) -> anyhow::Result<Value> {

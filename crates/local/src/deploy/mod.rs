@@ -1,9 +1,7 @@
-//! Deploys what a user deploys, with the tools that a user takes: `aws cloudformation package` and `deploy`, in both Regions.
+//! Deploys to the local Regions what a user deploys, with the very runner that deploys to AWS.
 //!
-//! Order: storage in both Regions, state in the primary one, batch in both, storage again with the links to its neighbours,
-//! and the canary in a third Region.
-//! Where one doesn't need the other they run at the same time. What the emulator's CloudFormation ignores is then added
-//! from the template's own properties ([`fill`]).
+//! Only what the emulator's CloudFormation leaves out is added here, after the stack that says so, from the template's own
+//! properties ([`fill`]).
 
 mod command;
 mod fill;
@@ -11,22 +9,22 @@ mod outputs;
 mod template;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::Context;
+use tandem_deploy::aws::Outputs;
+use tandem_deploy::engine::{Engine, Folders, Hooks, key};
+use tandem_deploy::plan::{Plan, Rollout, Routing, Settings, StackStep, Value, Verification};
+use tokio::sync::OnceCell;
 
+use crate::admin::{Admin, DeployedNames};
 use crate::arc;
 use crate::edge::Edge;
+use crate::edge::upstream::Upstream;
 use crate::options::{CANARY_REGION, Options, RoutingMode};
 use crate::progress::{Progress, step};
-use crate::state::Mrap;
-use command::Aws;
-
-/// What the functions are built for.
-const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-
-/// Outputs of a stack, by name.
-pub type Outputs = BTreeMap<String, String>;
+use crate::state::{LocalState, Mrap};
+pub use command::LocalAws;
+use template::Template;
 
 /// What was deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,201 +64,209 @@ pub fn check_artefacts(options: &Options) -> anyhow::Result<()> {
 /// # Errors
 /// A stack failed; the message has the tool's output and the resources that failed.
 pub async fn deploy(options: &Options, edge: &Edge, progress: &dyn Progress) -> anyhow::Result<Deployed> {
-    let deployment = Deployment { options, edge, progress, aws: Aws::new(options) };
-    deployment.run().await
+    let (settings, folders) = (settings(options), folders(options));
+    let aws = LocalAws::new(options, edge.upstream.clone());
+    let fill = Fill::new(options, edge.upstream.clone(), Told::Here(edge), progress);
+    let engine = Engine::new(&aws, &fill, &settings, &folders, progress);
+    let plan = Plan::new(&settings, &Rollout::AtOnce);
+    let nothing = BTreeMap::new();
+    let (outputs, prepared) = tokio::join!(engine.run(&plan, &nothing), fill.prepare());
+    prepared?;
+    let outputs = outputs?;
+    let primary = options.primary();
+    fill::put_mark(&edge.upstream, primary, &settings.artefact_bucket(primary)).await?;
+    Ok(Deployed { mrap: mrap(&settings, &outputs)?, outputs })
 }
 
-struct Deployment<'a> {
+/// What is deployed locally.
+#[must_use]
+pub fn settings(options: &Options) -> Settings {
+    let mut batch = vec![
+        ("Architecture", ARCHITECTURE.to_owned()),
+        ("Sender", options.sender.clone()),
+        ("Recipient", options.recipient.clone()),
+        ("MailLeaseSeconds", options.mail_lease_seconds.to_string()),
+        ("TakeoverGraceSeconds", options.takeover_grace_seconds.to_string()),
+        // A drill wants to see the attempts, not the pauses between them.
+        ("AttemptPauseSeconds", String::from("0")),
+    ];
+    if options.routing == RoutingMode::Arc {
+        batch.push(("ArcEndpoints", arc::parameter(&arc::endpoints(options))));
+        batch.push(("ArcControls", arc::parameter(&arc::controls(options))));
+    }
+    let zone = vec![("ZoneName", options.zone()), ("TxtTtlSeconds", options.txt_ttl_seconds.to_string())];
+    // The canary checks only when it is asked to: a drill or a test is not to meet its files.
+    let canary = vec![("Architecture", ARCHITECTURE.to_owned()), ("ScheduleState", String::from("DISABLED"))];
+    let told = |(template, values): (&str, Vec<(&str, String)>)| {
+        (template.to_owned(), values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    };
+    Settings {
+        suffix: options.suffix.clone(),
+        account: options.account.clone(),
+        regions: options.regions.clone(),
+        routing: match options.routing {
+            RoutingMode::Arc => Routing::Given,
+            RoutingMode::Dns => Routing::Dns,
+        },
+        // There is no Systems Manager here: `tandem failover` executes the document itself.
+        runbook: false,
+        observability: false,
+        canary: Some(CANARY_REGION.to_owned()),
+        parameters: [("batch", batch), ("routing-dns", zone), ("canary", canary)].map(told).into(),
+    }
+}
+
+/// What the functions are built for.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
+/// The command for Regions that another process runs.
+///
+/// # Errors
+/// As of [`Upstream::new`].
+pub fn command(state: &LocalState) -> anyhow::Result<LocalAws> {
+    let options = &state.options;
+    Ok(LocalAws::new(options, Upstream::new(options.emulator_port, &options.account)?))
+}
+
+/// Writes down what is deployed now to Regions that another process runs.
+///
+/// # Errors
+/// The state stack isn't among it, or `local.json` can't be written.
+pub fn write_down(state: &LocalState, outputs: BTreeMap<String, Outputs>) -> anyhow::Result<()> {
+    let mrap = Some(mrap(&settings(&state.options), &outputs)?);
+    LocalState { mrap, outputs, ..state.clone() }.save()
+}
+
+/// Writes down the access point, for commands that are run before all is deployed.
+///
+/// # Errors
+/// As of [`write_down`].
+pub fn write_down_state(state: &LocalState, region: &str, stack: &str, outputs: &Outputs) -> anyhow::Result<()> {
+    let mut all = state.outputs.clone();
+    all.insert(key(region, stack), outputs.clone());
+    write_down(state, all)
+}
+
+/// Writes down that nothing is deployed any more, and takes away the replica that [`Fill`] made of the state stack's own
+/// table: the emulator's CloudFormation knows nothing of it.
+///
+/// # Errors
+/// The emulator refuses, or `local.json` can't be written.
+pub async fn forget(state: &LocalState) -> anyhow::Result<()> {
+    let options = &state.options;
+    let upstream = Upstream::new(options.emulator_port, &options.account)?;
+    fill::delete_replica(&upstream, &options.regions[1], &options.table("rejects")).await?;
+    LocalState { mrap: None, outputs: BTreeMap::new(), ..state.clone() }.save()
+}
+
+/// Where the project's files are.
+#[must_use]
+pub fn folders(options: &Options) -> Folders {
+    Folders { root: options.root.clone(), work: options.paths().run() }
+}
+
+fn mrap(settings: &Settings, outputs: &BTreeMap<String, Outputs>) -> anyhow::Result<Mrap> {
+    let state = outputs.get(&key(&settings.regions[0], &settings.stack("state")));
+    let output = |name: &str| state.and_then(|state| state.get(name)).cloned();
+    let output = |name: &str| output(name).with_context(|| format!("the state stack has no output {name}"));
+    Ok(Mrap { arn: output("MrapArn")?, alias: output("MrapAlias")? })
+}
+
+/// Who is told what the edge needs to know.
+enum Told<'a> {
+    /// The edge of this process.
+    Here(&'a Edge),
+    /// The edge of the process that runs the Regions.
+    There(Admin),
+}
+
+/// Adds what the emulator's CloudFormation leaves out.
+pub struct Fill<'a> {
     options: &'a Options,
-    edge: &'a Edge,
+    upstream: Upstream,
+    told: Told<'a>,
     progress: &'a dyn Progress,
-    aws: Aws<'a>,
+    /// Read while the first stacks are made: it takes the time of a Python program's start.
+    template: OnceCell<Template>,
 }
 
-/// What says which Region acts.
-struct Routing {
-    /// Parameters of the batch stack.
-    parameters: Vec<(&'static str, String)>,
-    /// Outputs of the routing-dns stack, if there is one.
-    stack: Option<Outputs>,
-}
-
-impl Deployment<'_> {
-    async fn run(&self) -> anyhow::Result<Deployed> {
-        let [primary, standby] = &self.options.regions;
-        let before_batch = async {
-            tokio::try_join!(self.storage(primary, &[]), self.storage(standby, &[]))?;
-            tokio::try_join!(self.state(), self.routing())
-        };
-        let (package, package_standby) = (self.package(primary, "batch"), self.package(standby, "batch"));
-        let package_canary = self.package(CANARY_REGION, "canary");
-        let (packaged, packaged_standby, packaged_canary, (state, routing), ()) =
-            tokio::try_join!(package, package_standby, package_canary, before_batch, self.identities())?;
-        let mrap_arn = output(&state, "MrapArn")?;
-        let (first, second) = tokio::try_join!(
-            self.batch(primary, &packaged, mrap_arn, &routing.parameters),
-            self.batch(standby, &packaged_standby, mrap_arn, &routing.parameters),
-        )?;
-        let links = |batch: &Outputs, peer: &str| -> anyhow::Result<[(&str, String); 2]> {
-            let bucket = self.options.bucket(peer);
-            let intake = output(batch, "IntakeFunctionArn")?.to_owned();
-            Ok([("PeerBucketArn", format!("arn:aws:s3:::{bucket}")), ("IntakeFunctionArn", intake)])
-        };
-        let (links_of_first, links_of_second) = (links(&first, standby)?, links(&second, primary)?);
-        let (storage_of_first, storage_of_second, canary) = tokio::try_join!(
-            self.storage(primary, &links_of_first),
-            self.storage(standby, &links_of_second),
-            self.canary(&packaged_canary, mrap_arn),
-        )?;
-        let mrap = Mrap { arn: mrap_arn.to_owned(), alias: output(&state, "MrapAlias")?.to_owned() };
-        let key = |region: &str, stack: &str| format!("{region}/{}", self.stack(stack));
-        let mut outputs = BTreeMap::from([
-            (key(primary, "storage"), storage_of_first),
-            (key(standby, "storage"), storage_of_second),
-            (key(primary, "state"), state),
-            (key(primary, "batch"), first),
-            (key(standby, "batch"), second),
-            (key(CANARY_REGION, "canary"), canary),
-        ]);
-        outputs.extend(routing.stack.map(|stack| (key(primary, "routing-dns"), stack)));
-        Ok(Deployed { mrap, outputs })
+impl<'a> Fill<'a> {
+    fn new(options: &'a Options, upstream: Upstream, told: Told<'a>, progress: &'a dyn Progress) -> Self {
+        Self { options, upstream, told, progress, template: OnceCell::new() }
     }
 
-    async fn storage(&self, region: &str, links: &[(&str, String)]) -> anyhow::Result<Outputs> {
-        let mut parameters = vec![("Suffix", self.options.suffix.clone())];
-        parameters.extend(links.iter().cloned());
-        let name = if links.is_empty() { "storage" } else { "storage, linked" };
-        self.stack_step(name, region, "storage", self.options.paths().template("storage"), &parameters).await
+    /// For Regions that another process runs.
+    ///
+    /// # Errors
+    /// As of [`Upstream::new`].
+    pub fn of_running(state: &'a LocalState, progress: &'a dyn Progress) -> anyhow::Result<Self> {
+        let options = &state.options;
+        let upstream = Upstream::new(options.emulator_port, &options.account)?;
+        Ok(Self::new(options, upstream, Told::There(Admin::new(state)), progress))
     }
 
-    /// The state stack, and what its template says beyond what the emulator made of it.
-    async fn state(&self) -> anyhow::Result<Outputs> {
-        let [primary, standby] = &self.options.regions;
-        let parameters = [
-            ("Suffix", self.options.suffix.clone()),
-            ("PrimaryRegion", primary.clone()),
-            ("StandbyRegion", standby.clone()),
-        ];
-        let template = self.options.paths().template("state");
-        let read = template::read(self.options, &template);
-        let deployed = self.stack_step("state", primary, "state", template.clone(), &parameters);
-        let (template, outputs) = tokio::try_join!(read, deployed)?;
-        let tables = template.global_tables(&parameters, primary, &self.options.account)?;
-        step(self.progress, "replicas of the tables", fill::replicate_tables(&self.edge.upstream, primary, &tables))
-            .await?;
-        self.edge.declare_strong(tables.into_iter().filter(|table| table.strong).map(|table| table.name));
-        self.edge.front_access_point(output(&outputs, "MrapAlias")?).await?;
-        Ok(outputs)
-    }
-
-    /// What says which Region acts. In mode `dns` that is a zone with its first record, made before anybody asks for it.
-    async fn routing(&self) -> anyhow::Result<Routing> {
-        let mode = ("RoutingMode", self.options.routing.as_str().to_owned());
-        if self.options.routing == RoutingMode::Arc {
-            let endpoints = ("ArcEndpoints", arc::parameter(&arc::endpoints(self.options)));
-            let controls = ("ArcControls", arc::parameter(&arc::controls(self.options)));
-            return Ok(Routing { parameters: vec![mode, endpoints, controls], stack: None });
-        }
-        let (primary, template) = (self.options.primary(), self.options.paths().template("routing-dns"));
-        let parameters = [("ZoneName", self.options.zone()), ("PrimaryRegion", primary.to_owned())];
-        let outputs = self.stack_step("routing-dns", primary, "routing-dns", template, &parameters).await?;
-        let zone = output(&outputs, "HostedZoneId")?.to_owned();
-        let record = output(&outputs, "ActiveRecord")?.to_owned();
-        let ttl = self.options.txt_ttl_seconds;
-        let created = fill::create_record(&self.edge.upstream, &zone, (&record, ttl), primary);
-        step(self.progress, "the first record", created).await?;
-        self.edge.front_zone(&zone).await?;
-        let ttl = ("TxtTtlSeconds", ttl.to_string());
-        Ok(Routing {
-            parameters: vec![mode, ("HostedZoneId", zone), ("ActiveRecord", record), ttl],
-            stack: Some(outputs),
-        })
-    }
-
-    async fn batch(
-        &self,
-        region: &str,
-        packaged: &std::path::Path,
-        mrap_arn: &str,
-        routing: &[(&'static str, String)],
-    ) -> anyhow::Result<Outputs> {
-        let [primary, standby] = &self.options.regions;
-        let mut parameters = vec![
-            ("Suffix", self.options.suffix.clone()),
-            ("Architecture", ARCHITECTURE.to_owned()),
-            ("PrimaryRegion", primary.clone()),
-            ("StandbyRegion", standby.clone()),
-            ("MrapArn", mrap_arn.to_owned()),
-            ("Sender", self.options.sender.clone()),
-            ("Recipient", self.options.recipient.clone()),
-            ("MailLeaseSeconds", self.options.mail_lease_seconds.to_string()),
-            ("TakeoverGraceSeconds", self.options.takeover_grace_seconds.to_string()),
-            // A drill wants to see the attempts, not the pauses between them.
-            ("AttemptPauseSeconds", String::from("0")),
-        ];
-        parameters.extend(routing.iter().cloned());
-        self.stack_step("batch", region, "batch", packaged.to_owned(), &parameters).await
-    }
-
-    /// The canary checks only when it is asked to: a drill or a test is not to meet its files.
-    async fn canary(&self, packaged: &std::path::Path, mrap_arn: &str) -> anyhow::Result<Outputs> {
-        let [primary, standby] = &self.options.regions;
-        let parameters = [
-            ("Suffix", self.options.suffix.clone()),
-            ("Architecture", ARCHITECTURE.to_owned()),
-            ("PrimaryRegion", primary.clone()),
-            ("StandbyRegion", standby.clone()),
-            ("MrapArn", mrap_arn.to_owned()),
-            ("ScheduleState", String::from("DISABLED")),
-        ];
-        self.stack_step("canary", CANARY_REGION, "canary", packaged.to_owned(), &parameters).await
-    }
-
-    /// Uploads the artefacts: CloudFormation takes them from a bucket of the stack's own Region only.
-    async fn package(&self, region: &str, stack: &str) -> anyhow::Result<PathBuf> {
-        let bucket = self.artefact_bucket(region);
-        fill::create_bucket(&self.edge.upstream, region, &bucket).await?;
-        let packaged = self.options.paths().run().join(format!("{stack}.{region}.yaml"));
-        let template = self.options.paths().template(stack);
-        let package = self.aws.package(region, &template, &bucket, &packaged);
-        step(self.progress, &format!("package {region}"), package).await?;
-        Ok(packaged)
-    }
-
-    /// The sender is a verified identity in both Regions: what the operator of the real ones sees to once.
-    async fn identities(&self) -> anyhow::Result<()> {
+    /// What can be done before any stack is there. The sender is a verified identity in both Regions: what the operator of
+    /// the real ones sees to once.
+    ///
+    /// # Errors
+    /// The emulator refuses, or the template can't be read.
+    pub async fn prepare(&self) -> anyhow::Result<()> {
         for region in &self.options.regions {
-            fill::create_identity(&self.edge.upstream, region, &self.options.sender).await?;
+            fill::create_identity(&self.upstream, region, &self.options.sender).await?;
         }
-        Ok(())
+        self.template().await.map(drop)
     }
 
-    async fn stack_step(
-        &self,
-        name: &str,
-        region: &str,
-        stack: &str,
-        template: PathBuf,
-        parameters: &[(&str, String)],
-    ) -> anyhow::Result<Outputs> {
-        let stack = self.stack(stack);
-        let bucket = self.artefact_bucket(region);
-        let work = async {
-            self.aws.deploy(region, &stack, &template, &bucket, parameters).await?;
-            outputs::read(&self.edge.upstream, region, &stack).await
-        };
-        step(self.progress, &format!("{name} {region}"), work).await
+    async fn template(&self) -> anyhow::Result<&Template> {
+        let file = self.options.paths().template("state");
+        self.template.get_or_try_init(|| template::read(self.options, &file)).await
     }
 
-    fn stack(&self, name: &str) -> String {
-        format!("tandem-{}-{name}", self.options.suffix)
+    /// Adds to a stack that was just deployed.
+    ///
+    /// # Errors
+    /// The emulator or the edge refuses.
+    pub async fn after(&self, stack: &StackStep, region: &str, outputs: &Outputs) -> anyhow::Result<()> {
+        if stack.kind != "state" {
+            return Ok(());
+        }
+        let given = stack.parameters.iter().filter_map(|(name, value)| match value {
+            Value::Text(text) => Some((name.clone(), text.clone())),
+            Value::Output { .. } => None,
+        });
+        let tables = self.template().await?.global_tables(&given.collect(), region, &self.options.account)?;
+        step(self.progress, "replicas of the tables", fill::replicate_tables(&self.upstream, region, &tables)).await?;
+        let alias = outputs.get("MrapAlias").context("the state stack has no output MrapAlias")?;
+        let strong = tables.into_iter().filter(|table| table.strong).map(|table| table.name).collect();
+        self.tell(DeployedNames { alias: Some(alias.clone()), strong, zone: None }).await
     }
 
-    fn artefact_bucket(&self, region: &str) -> String {
-        format!("{}-artefacts", self.options.bucket(region))
+    /// Tells the edge of the zone whose record was made.
+    ///
+    /// # Errors
+    /// The edge can't read it.
+    pub async fn after_record(&self, zone: &str) -> anyhow::Result<()> {
+        self.tell(DeployedNames { zone: Some(zone.to_owned()), ..DeployedNames::default() }).await
+    }
+
+    async fn tell(&self, deployed: DeployedNames) -> anyhow::Result<()> {
+        match &self.told {
+            Told::Here(edge) => edge.take_in(deployed).await,
+            Told::There(admin) => admin.tell_deployed(&deployed).await,
+        }
     }
 }
 
-fn output<'a>(outputs: &'a Outputs, name: &str) -> anyhow::Result<&'a str> {
-    outputs.get(name).map(String::as_str).with_context(|| format!("the stack has no output {name}"))
+impl Hooks for Fill<'_> {
+    async fn after(&self, stack: &StackStep, region: &str, outputs: &Outputs) -> anyhow::Result<()> {
+        Fill::after(self, stack, region, outputs).await
+    }
+
+    async fn after_record(&self, zone: &str) -> anyhow::Result<()> {
+        Fill::after_record(self, zone).await
+    }
+
+    async fn verify(&self, _: Verification, _: &str) -> anyhow::Result<()> {
+        anyhow::bail!("whoever starts the Regions tries nothing")
+    }
 }

@@ -48,7 +48,7 @@ impl Template {
     /// A property is given in a way that is not understood here.
     pub fn global_tables(
         &self,
-        given: &[(&str, String)],
+        given: &BTreeMap<String, String>,
         region: &str,
         account: &str,
     ) -> anyhow::Result<Vec<GlobalTable>> {
@@ -68,13 +68,13 @@ impl Template {
             .collect()
     }
 
-    fn values(&self, given: &[(&str, String)], region: &str, account: &str) -> BTreeMap<String, String> {
+    fn values(&self, given: &BTreeMap<String, String>, region: &str, account: &str) -> BTreeMap<String, String> {
         let defaults = self.0["Parameters"].as_object().into_iter().flatten();
         let defaults =
             defaults.filter_map(|(name, parameter)| Some((name.clone(), parameter["Default"].as_str()?.to_owned())));
         let pseudo = [("AWS::Region", region), ("AWS::AccountId", account), ("AWS::Partition", "aws")];
         let pseudo = pseudo.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let given = given.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let given = given.iter().map(|(name, value)| (name.clone(), value.clone()));
         defaults.chain(pseudo).chain(given).collect()
     }
 }
@@ -116,10 +116,11 @@ mod tests {
             "Replicas": [{"Region": {"Ref": "AWS::Region"}}, {"Region": "west"}]}});
         let parameters = json!({"Suffix": {"Default": "dev"}, "Consistency": {"Default": "STRONG"}});
         let template = Template(json!({"Parameters": parameters, "Resources": {"T": table, "B": {"Type": "Other"}}}));
-        let tables = template.global_tables(&[("Suffix", "local".to_owned())], "east", "1").unwrap();
+        let given = |name: &str, value: &str| BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let tables = template.global_tables(&given("Suffix", "local"), "east", "1").unwrap();
         let replicas = vec!["east".to_owned(), "west".to_owned()];
         assert_eq!(tables, [GlobalTable { name: "t-local-1-x".to_owned(), replicas, strong: true }]);
-        let eventual = [("Consistency", "EVENTUAL".to_owned())];
+        let eventual = given("Consistency", "EVENTUAL");
         assert!(!template.global_tables(&eventual, "east", "1").unwrap()[0].strong);
     }
 

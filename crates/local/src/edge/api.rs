@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{Response, StatusCode};
-use axum::routing::{delete, get};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use tower_service::Service;
@@ -50,6 +50,18 @@ pub struct ActiveText {
     pub region: Option<String>,
 }
 
+/// What the edge must know of a deployment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeployedNames {
+    /// Alias of the access point.
+    pub alias: Option<String>,
+    /// Tables that are strongly consistent.
+    pub strong: Vec<String>,
+    /// The zone that holds the TXT record.
+    pub zone: Option<String>,
+}
+
 type Shared = State<Arc<Edge>>;
 
 /// An answer, or why the request can't be met.
@@ -65,6 +77,7 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .route("/_tandem/arc", get(arc_status).post(set_arc_endpoints))
         .route("/_tandem/replication", get(replication).post(set_replication))
         .route("/_tandem/counts", get(counts))
+        .route("/_tandem/deployed", post(deployed))
         .route("/_tandem/active", get(active).post(override_active).delete(clear_active))
         .with_state(edge)
 }
@@ -91,6 +104,11 @@ async fn status(State(edge): Shared) -> Json<EdgeStatus> {
         replication: edge.replication.status(&edge.buckets),
         uploads: edge.admission.uploads(&edge.isolation.isolated()),
     })
+}
+
+async fn deployed(State(edge): Shared, Json(names): Json<DeployedNames>) -> Result<StatusCode, (StatusCode, String)> {
+    let refused = |error: anyhow::Error| (StatusCode::BAD_REQUEST, error.to_string());
+    edge.take_in(names).await.map(|()| StatusCode::NO_CONTENT).map_err(refused)
 }
 
 async fn faults(State(edge): Shared) -> Json<Vec<FaultInForce>> {

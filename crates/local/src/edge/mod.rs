@@ -130,6 +130,21 @@ impl Edge {
         serve::serve(listener, move |request| handle(Arc::clone(&self), api.clone(), request)).await
     }
 
+    /// Tells the edge what was deployed.
+    ///
+    /// # Errors
+    /// There is no such access point.
+    pub async fn take_in(&self, deployed: api::DeployedNames) -> anyhow::Result<()> {
+        self.declare_strong(deployed.strong);
+        if let Some(alias) = &deployed.alias {
+            self.front_access_point(alias).await?;
+        }
+        match &deployed.zone {
+            Some(zone) => self.front_zone(zone).await,
+            None => Ok(()),
+        }
+    }
+
     /// Tells the edge which tables are strongly consistent.
     pub fn declare_strong(&self, tables: impl IntoIterator<Item = String>) {
         self.strong.declare(tables);

@@ -1,8 +1,8 @@
-//! The stages of a start, reported to whoever draws them.
+//! The stages of a start or a deployment, reported to whoever draws them.
 
 use serde::{Deserialize, Serialize};
 
-/// One step of bringing the Regions up.
+/// One step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     /// What the step is about, for example `emulator` or `tandem-local-storage us-east-1`.

@@ -1,0 +1,104 @@
+//! What is deployed to: AWS as a configuration says, or the local Regions as they run.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tandem_deploy::aws::AwsCommand;
+use tandem_deploy::config::{self, Config};
+use tandem_deploy::engine::Folders;
+use tandem_local::LocalState;
+use tandem_local::deploy::LocalAws;
+
+use super::Common;
+use crate::deployment::{Deployment, Target as Asked, Which, not_running};
+use crate::exit::usage;
+
+/// What was asked for, whole.
+pub struct Prepared {
+    /// The configuration.
+    pub config: Config,
+    /// Where files are.
+    pub folders: Folders,
+    /// How this command finds what is deployed.
+    pub which: Which,
+}
+
+/// Where to.
+pub enum Target {
+    /// The local Regions.
+    Local(Box<Prepared>, LocalAws, Box<LocalState>),
+    /// AWS.
+    Aws(Box<Prepared>, AwsCommand),
+}
+
+impl Target {
+    /// Finds out.
+    pub async fn find(common: &Common, which: &Which) -> anyhow::Result<Self> {
+        let root = which.root().canonicalize().unwrap_or_else(|_| which.root());
+        let given = common.config.as_ref().map(|file| config::load(file, &root)).transpose()?;
+        if common.local || which.target == Asked::Local {
+            return Self::local(given, which, &root);
+        }
+        let Some(config) = given else {
+            return Err(usage(
+                "name the configuration with --config FILE (sam/deployment.example.toml), or give --local",
+            ));
+        };
+        let venv = root.join(".tandem").join("venv").join("bin").join("aws");
+        if common.aws_command.is_none() && !venv.exists() {
+            tandem_local::prepare(&root).await?;
+        }
+        let aws = AwsCommand::new(common.aws_command.clone().unwrap_or(venv));
+        let (target, suffix) = (Asked::Aws, Some(config.settings.suffix.clone()));
+        let folders = Folders { work: root.join("target").join("deploy").join(&config.settings.suffix), root };
+        let which = Which { target, suffix, region: None, project_dir: Some(folders.root.clone()) };
+        Ok(Self::Aws(Box::new(Prepared { config, folders, which }), aws))
+    }
+
+    fn local(given: Option<Config>, which: &Which, root: &Path) -> anyhow::Result<Self> {
+        let state = LocalState::load(root).filter(|state| state.ready && state.is_alive()).ok_or_else(not_running)?;
+        let settings = tandem_local::deploy::settings(&state.options);
+        let (sender, recipient) = (state.options.sender.clone(), state.options.recipient.clone());
+        let architecture = settings.parameters["batch"]["Architecture"].clone();
+        let mut config = Config { settings, witness: None, sender, recipient, architecture, max_concurrency: 0 };
+        if let Some(given) = given {
+            config.max_concurrency = given.max_concurrency;
+            config.witness = given.witness;
+            for (template, values) in given.settings.parameters {
+                let told = config.settings.parameters.entry(template).or_default();
+                for (name, value) in values {
+                    // What the local Regions are is stronger.
+                    told.entry(name).or_insert(value);
+                }
+            }
+        }
+        let folders = tandem_local::deploy::folders(&state.options);
+        let which = Which { target: Asked::Local, project_dir: Some(root.to_owned()), suffix: None, ..which.clone() };
+        let aws = tandem_local::deploy::command(&state)?;
+        Ok(Self::Local(Box::new(Prepared { config, folders, which }), aws, Box::new(state)))
+    }
+}
+
+impl Prepared {
+    /// Which Region is active, by the one that answers first; `None`: neither does.
+    pub async fn active(&self) -> Option<String> {
+        let regions = &self.config.settings.regions;
+        for region in regions {
+            let Ok(answer) = self.ask(region).await else { continue };
+            return match answer["active"].as_bool() {
+                Some(true) => Some(region.clone()),
+                Some(false) => regions.iter().find(|other| *other != region).cloned(),
+                None => None,
+            };
+        }
+        None
+    }
+
+    /// Asks a Region's reconciler whether that Region is active. Changes nothing.
+    pub async fn ask(&self, region: &str) -> anyhow::Result<Value> {
+        let which = Which { region: Some(region.to_owned()), ..self.which.clone() };
+        let deployment: Deployment = which.find().await?;
+        let function = deployment.function("reconcile");
+        Ok(deployment.functions(region).invoke(&function, &json!({ "action": "ask" })).await?)
+    }
+}

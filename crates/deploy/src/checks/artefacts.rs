@@ -1,0 +1,71 @@
+//! The functions as they are built.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Whether every function of the project is built, and for the architecture that it is deployed as.
+pub fn built(root: &Path, architecture: &str) -> Result<String, String> {
+    let remedy = if architecture == "arm64" { "scripts/build.sh --arm64" } else { "scripts/build.sh --release" };
+    let listing = std::fs::read_dir(root.join("functions"));
+    let listing = listing.map_err(|error| format!("{} has no functions: {error}", root.display()))?;
+    let functions = listing.filter_map(Result::ok).filter(|entry| entry.path().join("Cargo.toml").exists());
+    let mut names: Vec<String> = functions.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    let bootstrap = |name: &String| root.join("target/lambda").join(name).join("bootstrap");
+    let of = |wanted: fn(Option<&str>, &str) -> bool| {
+        let found = names.iter().filter(|name| wanted(machine(&bootstrap(name)), architecture));
+        found.cloned().collect::<Vec<_>>().join(", ")
+    };
+    let missing = of(|machine, _| machine.is_none());
+    if !missing.is_empty() {
+        return Err(format!("not built: {missing}. Build them: {remedy}"));
+    }
+    let foreign = of(|machine, architecture| machine != Some(architecture));
+    if !foreign.is_empty() {
+        return Err(format!("not built for {architecture}: {foreign}. Build them: {remedy}"));
+    }
+    Ok(format!("{} functions, built for {architecture}", names.len()))
+}
+
+/// What a program is built for, by the head of its ELF file; `None`: there is no program.
+fn machine(file: &Path) -> Option<&'static str> {
+    let mut head = [0; 20];
+    File::open(file).ok()?.read_exact(&mut head).ok()?;
+    match (&head[..4], head[18]) {
+        (b"\x7fELF", 0xB7) => Some("arm64"),
+        (b"\x7fELF", 0x3E) => Some("x86_64"),
+        _ => Some("another system"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn functions_that_are_missing_or_built_for_another_machine_are_named() {
+        let root = std::env::temp_dir().join(format!("tandem-artefacts-{}", std::process::id()));
+        for name in ["intake", "split"] {
+            std::fs::create_dir_all(root.join("functions").join(name)).unwrap();
+            std::fs::write(root.join("functions").join(name).join("Cargo.toml"), "").unwrap();
+        }
+        assert!(
+            built(&root, "arm64")
+                .unwrap_err()
+                .contains("not built: intake, split. Build them: scripts/build.sh --arm64")
+        );
+        for (name, machine) in [("intake", 0xB7), ("split", 0x3E)] {
+            let mut head = b"\x7fELF".to_vec();
+            head.resize(20, 0);
+            head[18] = machine;
+            std::fs::create_dir_all(root.join("target/lambda").join(name)).unwrap();
+            std::fs::write(root.join("target/lambda").join(name).join("bootstrap"), head).unwrap();
+        }
+        assert!(built(&root, "arm64").unwrap_err().contains("not built for arm64: split"));
+        assert!(built(&root, "x86_64").unwrap_err().contains("not built for x86_64: intake"));
+        std::fs::remove_dir_all(root).unwrap();
+    }
+}

@@ -1,0 +1,104 @@
+//! Each check on what AWS may answer.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::fake::Fake;
+use crate::plan::Settings;
+
+fn config() -> Config {
+    Config {
+        settings: Settings {
+            suffix: "dev".to_owned(),
+            account: "123456789012".to_owned(),
+            regions: ["us-east-1".to_owned(), "us-west-2".to_owned()],
+            routing: Routing::Arc,
+            runbook: true,
+            observability: true,
+            canary: None,
+            parameters: BTreeMap::new(),
+        },
+        witness: Some("us-east-2".to_owned()),
+        sender: "tandem@example.com".to_owned(),
+        recipient: "owner@example.org".to_owned(),
+        architecture: "arm64".to_owned(),
+        max_concurrency: 40,
+    }
+}
+
+fn well() -> Fake {
+    let aws = Fake::default();
+    aws.answer("sts get-caller-identity", Ok("{\"Account\": \"123456789012\", \"Arn\": \"arn:me\"}"));
+    aws.answer("s3api head-bucket", Err("An error occurred (404) when calling the HeadBucket operation: Not Found"));
+    aws.answer("lambda get-account-settings", Ok("{\"AccountLimit\": {\"ConcurrentExecutions\": 1000}}"));
+    aws.answer("sesv2 get-email-identity", Ok("{\"VerifiedForSendingStatus\": true}"));
+    aws.answer("sesv2 get-account", Ok("{\"ProductionAccessEnabled\": true, \"SendingEnabled\": true}"));
+    aws
+}
+
+async fn problems(aws: &Fake) -> Vec<Finding> {
+    let findings = all(aws, &config(), Path::new("/nowhere")).await;
+    findings.into_iter().filter(|finding| !finding.ok && finding.check != "functions").collect()
+}
+
+#[tokio::test]
+async fn where_all_is_well_nothing_is_said_against_it() {
+    assert_eq!(problems(&well()).await, []);
+}
+
+#[tokio::test]
+async fn every_problem_is_named_with_its_region_and_a_remedy() {
+    for (call, answer, check, says) in [
+        ("sts get-caller-identity", Err("Unable to locate credentials"), "credentials", "AWS_PROFILE"),
+        ("sts get-caller-identity", Err("An error occurred (ExpiredToken)"), "credentials", "sign in again"),
+        ("sts get-caller-identity", Err("Signature not yet current"), "credentials", "clock is wrong"),
+        ("sts get-caller-identity", Ok("{\"Account\": \"210987654321\"}"), "credentials", "for account 210987654321"),
+        ("us-west-2 s3api head-bucket", Ok(""), "bucket us-west-2", "no stack owns it"),
+        ("us-west-2 s3api head-bucket", Err("(403) Forbidden"), "bucket us-west-2", "another suffix"),
+        (
+            "us-west-2 lambda get-account-settings",
+            Ok("{\"AccountLimit\": {\"ConcurrentExecutions\": 10}}"),
+            "Lambda concurrency us-west-2",
+            "10 executions at once, and 60 are needed",
+        ),
+        (
+            "us-west-2 sesv2 get-email-identity",
+            Err("An error occurred (NotFoundException)"),
+            "SES sender us-west-2",
+            "aws --region us-west-2 sesv2 create-email-identity --email-identity tandem@example.com",
+        ),
+        (
+            "us-east-1 sesv2 get-email-identity",
+            Ok("{\"VerifiedForSendingStatus\": false}"),
+            "SES sender us-east-1",
+            "not verified",
+        ),
+        ("us-east-1 sesv2 get-account", Ok("{\"SendingEnabled\": false}"), "SES sending us-east-1", "paused"),
+    ] {
+        let aws = well();
+        aws.answer(call, answer);
+        let problems = problems(&aws).await;
+        let told = matches!(&problems[..], [finding] if finding.check == check && finding.says.contains(says));
+        assert!(told, "{call} {answer:?}: {problems:?}");
+    }
+}
+
+#[tokio::test]
+async fn in_the_sandbox_the_recipient_must_be_verified_too() {
+    let aws = well();
+    aws.answer("us-west-2 sesv2 get-account", Ok("{\"ProductionAccessEnabled\": false, \"SendingEnabled\": true}"));
+    assert_eq!(problems(&aws).await, []);
+    aws.answer("us-west-2 sesv2 get-email-identity", Err("NotFoundException"));
+    let problems = problems(&aws).await;
+    assert!(problems.iter().any(|finding| finding.says.contains("--email-identity owner@example.org")), "{problems:?}");
+}
+
+#[tokio::test]
+async fn without_credentials_nothing_more_is_asked() {
+    let aws = well();
+    aws.answer("sts get-caller-identity", Err("Unable to locate credentials"));
+    problems(&aws).await;
+    assert_eq!(aws.calls.borrow().len(), 1);
+}

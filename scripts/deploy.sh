@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Brings Tandem to AWS, or again into the running local Regions, with the same plan and the same commands.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Deploys Tandem to two AWS Regions as a configuration says, or again into the running local Regions.
+
+Usage: scripts/deploy.sh --config FILE [--plan] [OPTION...]
+       scripts/deploy.sh --local [--config FILE] [--plan] [OPTION...]
+
+  --config FILE  the configuration; copy sam/deployment.example.toml
+  --plan         show what would change; change nothing
+  --local        mean the local Regions, started with `tandem local up`
+  -h, --help     this text; `tandem deploy --help` has the other options
+
+Builds the command, and the functions if they are not built, looks at everything, and creates nothing if anything is wrong. Run
+again after a failure or Ctrl-C, it does what is left. docs/DEPLOYMENT.md explains it.
+TEXT
+}
+
+local=
+plan=
+arguments=()
+while [ $# -gt 0 ]; do
+    # A file is named from wherever this was called; the rest happens in the project.
+    case $1 in
+        --config) [ $# -gt 1 ] && shift && set -- "--config=$1" "${@:2}" ;;
+        --local) local=yes ;;
+        --plan) plan=yes ;;
+        -h | --help) usage && exit 0 ;;
+    esac
+    case $1 in
+        --config=*) arguments+=("--config=$(realpath -m -- "${1#--config=}")") ;;
+        *) arguments+=("$1") ;;
+    esac
+    shift
+done
+
+cd "$(dirname "$0")/.."
+export CARGO_TARGET_DIR=$PWD/target
+unset CARGO_BUILD_TARGET TANDEM_SUFFIX TANDEM_PROJECT_DIR
+if [ -n "$local" ]; then export TANDEM_TARGET=local; else export TANDEM_TARGET=aws; fi
+
+built() { for folder in functions/*/; do [ -x "target/lambda/$(basename "$folder")/bootstrap" ] || return 1; done; }
+if [ -n "$local" ]; then
+    { [ -x target/local/tandem ] && built; } || scripts/build.sh
+else
+    [ -x target/local/tandem ] || cargo build --locked --profile local --workspace --bin tandem
+    # With --plan the check says how; nothing long is begun by looking.
+    [ -n "$plan" ] || built || scripts/build.sh --arm64
+fi
+exec target/local/tandem deploy "${arguments[@]}"
