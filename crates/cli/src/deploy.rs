@@ -88,8 +88,8 @@ pub async fn run(args: &DeployArgs, which: &Which) -> anyhow::Result<()> {
             Target::Local(prepared, aws, state) => {
                 let hooks = hooks::Local::new(state, prepared, !args.plan)?;
                 hooks.prepare().await?;
-                deploy(args, prepared, aws, &hooks, &watch).await?;
-                hooks.finish(aws, prepared).await
+                deploy(args, prepared, aws.as_ref(), &hooks, &watch).await?;
+                hooks.finish(aws.as_ref(), prepared).await
             }
             Target::Aws(prepared, aws) => deploy(args, prepared, aws, &hooks::OnAws::new(prepared)?, &watch).await,
         }

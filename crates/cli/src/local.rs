@@ -184,7 +184,7 @@ pub fn show(stage: Stage) {
         StageProgress::Done { milliseconds } => {
             eprintln!("{:8.2} s  {}", Duration::from_millis(milliseconds).as_secs_f64(), stage.name);
         }
-        StageProgress::Skipped => eprintln!("      none  {}", stage.name),
+        StageProgress::Skipped => eprintln!("      same  {}", stage.name),
         StageProgress::Failed => eprintln!("    FAILED  {}", stage.name),
         _ => {}
     }

@@ -27,8 +27,8 @@ impl ChangeSet {
     /// The change set that `aws cloudformation deploy --no-execute-changeset` says it has made.
     #[must_use]
     pub fn named_in(printed: &str) -> Option<Self> {
-        let words = printed.split_whitespace();
-        let arn = words.filter(|word| word.starts_with("arn:") && word.contains(":changeSet/")).next_back()?;
+        let mut words = printed.split_whitespace();
+        let arn = words.rfind(|word| word.starts_with("arn:") && word.contains(":changeSet/"))?;
         Some(Self { arn: arn.to_owned() })
     }
 

@@ -20,6 +20,9 @@ pub struct Known {
     pub parameters: BTreeMap<String, String>,
 }
 
+/// A change set: the key of its stack, and the parameters.
+type Set = (String, BTreeMap<String, String>);
+
 /// The fake.
 #[derive(Default)]
 pub struct Fake {
@@ -36,7 +39,7 @@ pub struct Fake {
     pub resource_changes: RefCell<Vec<serde_json::Value>>,
     /// A stack whose change is still going on for so many looks.
     pub busy: RefCell<BTreeMap<String, usize>>,
-    sets: RefCell<BTreeMap<String, (String, BTreeMap<String, String>)>>,
+    sets: RefCell<BTreeMap<String, Set>>,
 }
 
 impl Fake {

@@ -49,7 +49,7 @@ pub async fn destroy(args: &DestroyArgs, which: &Which) -> anyhow::Result<()> {
     let work = async {
         match &target {
             Target::Local(prepared, aws, state) => {
-                if take_away(args, prepared, aws, &watch).await? {
+                if take_away(args, prepared, aws.as_ref(), &watch).await? {
                     tandem_local::deploy::forget(state).await?;
                 }
                 Ok(())

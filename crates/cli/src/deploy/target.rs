@@ -26,7 +26,7 @@ pub struct Prepared {
 /// Where to.
 pub enum Target {
     /// The local Regions.
-    Local(Box<Prepared>, LocalAws, Box<LocalState>),
+    Local(Box<Prepared>, Box<LocalAws>, Box<LocalState>),
     /// AWS.
     Aws(Box<Prepared>, AwsCommand),
 }
@@ -75,7 +75,7 @@ impl Target {
         let folders = tandem_local::deploy::folders(&state.options);
         let which = Which { target: Asked::Local, project_dir: Some(root.to_owned()), suffix: None, ..which.clone() };
         let aws = tandem_local::deploy::command(&state)?;
-        Ok(Self::Local(Box::new(Prepared { config, folders, which }), aws, Box::new(state)))
+        Ok(Self::Local(Box::new(Prepared { config, folders, which }), Box::new(aws), Box::new(state)))
     }
 }
 

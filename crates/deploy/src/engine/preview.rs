@@ -97,7 +97,7 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
             Err(missing) => return Ok(creates(Vec::new(), Some(missing))),
         };
         // A new stack's functions would have to be uploaded to a bucket that would have to be made.
-        if known.is_some() && new || new && stack.packaged {
+        if new && (stack.packaged || known.is_some()) {
             return Ok(creates(Vec::new(), None));
         }
         if stack.packaged {

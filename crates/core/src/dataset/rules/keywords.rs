@@ -211,12 +211,10 @@ fn texts_only(at: &str, rules: &Map<String, Value>) -> Result<(), Problem> {
         ));
     }
     let values = listed.into_iter().flatten().map(|value| ("enum", value));
-    let values = values.chain(rules.get("const").map(|value| ("const", value)));
-    for (keyword, value) in values.filter(|(_, value)| !value.is_string()) {
-        let remedy = if value.is_number() { format!("write \"{value}\"") } else { "write texts only".to_owned() };
-        return Err(problem(format!("{at}.{keyword}"), format!("{value} is no text, and a field is text: {remedy}")));
-    }
-    Ok(())
+    let mut values = values.chain(rules.get("const").map(|value| ("const", value)));
+    let Some((keyword, value)) = values.find(|(_, value)| !value.is_string()) else { return Ok(()) };
+    let remedy = if value.is_number() { format!("write \"{value}\"") } else { "write texts only".to_owned() };
+    Err(problem(format!("{at}.{keyword}"), format!("{value} is no text, and a field is text: {remedy}")))
 }
 
 fn object<'a>(at: &str, value: &'a Value) -> Result<&'a Map<String, Value>, Problem> {
