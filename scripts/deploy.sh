@@ -14,8 +14,8 @@ Usage: scripts/deploy.sh --config FILE [--plan] [OPTION...]
   --local        mean the local Regions, started with `tandem local up`
   -h, --help     this text; `tandem deploy --help` has the other options
 
-Builds the command, and the functions if they are not built, looks at everything, and creates nothing if anything is wrong. Run
-again after a failure or Ctrl-C, it does what is left. docs/DEPLOYMENT.md explains it.
+Builds the command, and the functions if they are not built (for AWS with cargo-lambda; not with --plan), looks at everything, and
+creates nothing if anything is wrong. Run again after a failure or Ctrl-C, it does what is left. docs/DEPLOYMENT.md explains it.
 TEXT
 }
 
