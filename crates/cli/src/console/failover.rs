@@ -97,10 +97,14 @@ pub async fn post(
     let (begun, answer) = oneshot::channel();
     let sent = console.failovers.asked.send(Request { to, begun }).await;
     let answer = match sent {
+        // Whoever carries it out says when it has ended, or another could begin twice.
         Ok(()) => answer.await.unwrap_or_else(|_| Err(ending())),
-        Err(_) => Err(ending()),
+        Err(_) => {
+            console.failovers.end();
+            Err(ending())
+        }
     };
-    let run_id = answer.inspect_err(|_| console.failovers.end())?;
+    let run_id = answer?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "run_id": run_id }))))
 }
 

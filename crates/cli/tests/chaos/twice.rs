@@ -1,5 +1,8 @@
 //! The runbook more than once: again, again after a step failed, back and forth, and two at a time.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::thread;
 
 use tandem_local::admin::{Fault, FaultAction};
@@ -7,7 +10,7 @@ use tandem_local::admin::{Fault, FaultAction};
 use crate::Case;
 use crate::fault::{isolate, mend};
 use crate::point::Point;
-use crate::regions::{Regions, wait_for};
+use crate::regions::{Regions, command, wait_for};
 use crate::scenario::{LEFT, LOST, Tally, active, delivered, end, fail_over, file, note_rto, replicated};
 
 pub const CASES: &[Case] = &[
@@ -105,14 +108,27 @@ fn while_the_first_runs(regions: &Regions, tally: &Tally) {
     held.wait(regions);
     replicated(regions);
     isolate(regions);
+    let elsewhere = another_machine(regions);
     thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| fail_over(regions, LEFT, &[]));
-        }
+        scope.spawn(|| fail_over(regions, LEFT, &[]));
+        scope.spawn(|| {
+            let ran = command(&elsewhere, &["failover", "--to", LEFT]).output().unwrap();
+            assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        });
     });
     let record = delivered(regions, tally, &batch_id, 1);
     assert_eq!(record["attempt"], 2, "both took it: {record}");
     end(regions);
+}
+
+/// A project folder that knows the same Regions and no lock of the other: on one machine the second run would be refused.
+fn another_machine(regions: &Regions) -> PathBuf {
+    let root = regions.root().join("another-machine");
+    fs::create_dir_all(root.join(".tandem")).unwrap();
+    for shared in ["assets", "functions", "sam", "statemachines", ".tandem/local.json"] {
+        symlink(regions.root().join(shared), root.join(shared)).unwrap();
+    }
+    root
 }
 
 fn no_endpoint(regions: &Regions, _: &Tally) {

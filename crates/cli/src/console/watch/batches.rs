@@ -37,7 +37,8 @@ pub async fn records(console: Arc<Console>) {
         let all = all_read.is_none_or(|read| read.elapsed() >= all_every);
         let ids = console.known.uploaded();
         let looked = within(ANSWER, look(&table, &mut known, &ids, all)).await;
-        if all && looked.is_ok() {
+        if all {
+            // Whatever came of it: all of them are a long read, which is not to be begun again at once.
             all_read = Some(Instant::now());
         }
         forget_the_oldest(&mut known);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tandem_core::batch::{Attempt, BatchId, BatchRecord};
 use tandem_core::protocol::{seconds_since, time_text};
@@ -18,29 +18,55 @@ use crate::cost::{Prices, Report, report_of};
 const HOUR: f64 = 3_600.0;
 /// How long the logs of one batch may take.
 const ANSWER: Duration = Duration::from_secs(60);
+/// How often one batch is tried: what has no price or no end will not have one at the next try either.
+const TRIES: u32 = 3;
+/// Between two tries of one batch.
+const BETWEEN_TRIES: Duration = Duration::from_secs(60);
 /// Between two batches: searching logs is the dearest thing that the console asks for.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What each batch cost, by service, as of the attempt that was looked at last.
 type Priced = HashMap<BatchId, (Attempt, BTreeMap<String, f64>)>;
 
+/// Tries of batches that could not be priced.
+#[derive(Default)]
+struct Failures(HashMap<(BatchId, Attempt), (u32, Instant)>);
+
+impl Failures {
+    /// Whether a batch may be tried (again) now.
+    fn allow(&self, record: &BatchRecord) -> bool {
+        let tried = self.0.get(&(record.batch_id.clone(), record.attempt));
+        tried.is_none_or(|(tries, last)| *tries < TRIES && last.elapsed() >= BETWEEN_TRIES)
+    }
+
+    fn note(&mut self, record: &BatchRecord) {
+        let tried = self.0.entry((record.batch_id.clone(), record.attempt)).or_insert((0, Instant::now()));
+        *tried = (tried.0 + 1, Instant::now());
+    }
+}
+
 /// Adds them up.
 pub async fn last_hour(console: Arc<Console>) {
     // A function's lines come a while after it has ended.
     let settled = console.pause(Duration::from_secs(3), Duration::from_secs(90));
-    let (mut priced, mut error) = (Priced::new(), None);
+    let (mut priced, mut failures, mut error) = (Priced::new(), Failures::default(), None);
     let Ok(prices) = Prices::load() else { return };
     loop {
         let records: Vec<BatchRecord> = console.known.records().into_iter().filter(is_recent).collect();
         priced.retain(|id, _| records.iter().any(|record| record.batch_id == *id));
-        let next = records.iter().find(|record| is_new(&priced, record) && has_settled(record, settled));
+        failures.0.retain(|(id, _), _| records.iter().any(|record| record.batch_id == *id));
+        let ready = |record: &&BatchRecord| is_new(&priced, record) && has_settled(record, settled);
+        let next = records.iter().find(|record| ready(record) && failures.allow(record));
         if let Some(record) = next {
             match within(ANSWER, report_of(&console.deployment, record, &prices)).await {
                 Ok(report) => {
                     error = missing(&report);
                     priced.insert(record.batch_id.clone(), (record.attempt, by_service(&report)));
                 }
-                Err(told) => error = Some(told),
+                Err(told) => {
+                    failures.note(record);
+                    error = Some(told);
+                }
             }
         }
         let uncounted = records.iter().filter(|record| is_new(&priced, record)).count();
@@ -98,4 +124,22 @@ fn is_recent(record: &BatchRecord) -> bool {
 fn has_settled(record: &BatchRecord, settled: Duration) -> bool {
     let since = seconds_since(&record.updated, OffsetDateTime::now_utc());
     record.status.has_ended() && since >= settled.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use tandem_core::event::Upload;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_that_cannot_be_priced_leaves_the_others_their_turn() {
+        let record = |key: &str| {
+            let upload = Upload { bucket: "b".into(), key: key.into(), etag: "e".into(), version_id: None, size: 1 };
+            upload.first_claim("sales-orders", "us-east-1", "2026-01-01T00:00:00.000Z")
+        };
+        let (one, other, mut failures) = (record("input/a.csv"), record("input/b.csv"), Failures::default());
+        failures.note(&one);
+        assert!(!failures.allow(&one) && failures.allow(&other));
+    }
 }

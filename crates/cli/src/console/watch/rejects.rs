@@ -8,7 +8,7 @@ use tandem_core::batch::{BatchId, BatchRecord};
 use tandem_core::payload::ReasonCount;
 
 use super::super::Console;
-use super::super::snapshot::RejectView;
+use super::super::snapshot::{NoteKind, RejectView};
 use super::within;
 
 /// How long a Region may take.
@@ -24,7 +24,7 @@ type Counted = HashMap<(BatchId, u32), (String, Vec<ReasonCount>)>;
 /// Counts them.
 pub async fn reasons(console: Arc<Console>) {
     let pause = console.pause(Duration::from_secs(2), Duration::from_secs(10));
-    let mut counted = Counted::new();
+    let (mut counted, mut told) = (Counted::new(), false);
     loop {
         let records = console.known.records();
         let rejected: Vec<&BatchRecord> = records.iter().filter(|record| record.rows_rejected > Some(0)).collect();
@@ -33,8 +33,20 @@ pub async fn reasons(console: Arc<Console>) {
             if counted.contains_key(&key_of(record)) {
                 continue;
             }
-            if let Some(reasons) = read(&console, record).await {
-                counted.insert(key_of(record), (record.dataset.clone(), reasons));
+            match read(&console, record).await {
+                Ok(reasons) => {
+                    counted.insert(key_of(record), (record.dataset.clone(), reasons));
+                    told = false;
+                }
+                // Others would not be answered either: the next round begins anew.
+                Err(error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        console
+                            .board
+                            .note(NoteKind::Error, format!("reasons of rejected rows cannot be read: {error}"));
+                    }
+                    break;
+                }
             }
         }
         let shown = most_frequent(counted.values());
@@ -48,16 +60,18 @@ fn key_of(record: &BatchRecord) -> (BatchId, u32) {
 }
 
 /// From the Region that worked on it, or else from the other.
-async fn read(console: &Console, record: &BatchRecord) -> Option<Vec<ReasonCount>> {
+async fn read(console: &Console, record: &BatchRecord) -> Result<Vec<ReasonCount>, String> {
+    let mut answer = Err(String::from("there is no Region"));
     let mut regions: Vec<&String> = console.deployment.regions().iter().collect();
     regions.sort_by_key(|region| **region != record.owner_region);
     for region in regions {
         let table = console.deployment.rejects(region);
-        if let Ok(reasons) = within(ANSWER, table.reasons(&record.batch_id, ROWS)).await {
-            return Some(reasons);
+        answer = within(ANSWER, table.reasons(&record.batch_id, ROWS)).await;
+        if answer.is_ok() {
+            break;
         }
     }
-    None
+    answer
 }
 
 fn most_frequent<'a>(counted: impl Iterator<Item = &'a (String, Vec<ReasonCount>)>) -> Vec<RejectView> {
@@ -68,7 +82,8 @@ fn most_frequent<'a>(counted: impl Iterator<Item = &'a (String, Vec<ReasonCount>
         }
     }
     let view = |((dataset, field, rule), count): ((&str, &str, &str), u64)| RejectView {
-        field: field.to_owned(),
+        // Of the row as a whole: named as in the e-mail.
+        field: if field.is_empty() { String::from("record") } else { field.to_owned() },
         rule: rule.to_owned(),
         count,
         dataset: dataset.to_owned(),
@@ -89,10 +104,10 @@ mod tests {
         let batches = [
             (String::from("a"), vec![reason("uuid", 2), reason("country", 3)]),
             (String::from("a"), vec![reason("uuid", 4)]),
-            (String::from("b"), vec![reason("uuid", 1)]),
+            (String::from("b"), vec![reason("", 1)]),
         ];
         let views = most_frequent(batches.iter());
         let told: Vec<_> = views.iter().map(|view| (view.dataset.as_str(), view.field.as_str(), view.count)).collect();
-        assert_eq!(told, [("a", "uuid", 6), ("a", "country", 3), ("b", "uuid", 1)]);
+        assert_eq!(told, [("a", "uuid", 6), ("a", "country", 3), ("b", "record", 1)]);
     }
 }
