@@ -2,6 +2,8 @@
 
 mod destroy;
 mod hooks;
+#[cfg(test)]
+mod recorded;
 mod show;
 mod target;
 
@@ -15,7 +17,7 @@ use tandem_deploy::aws::{Aws, Stack};
 use tandem_deploy::checks::{self, Finding};
 use tandem_deploy::config::Invalid;
 use tandem_deploy::engine::{Engine, Hooks, Preview};
-use tandem_deploy::plan::{MARK, Plan, Rollout};
+use tandem_deploy::plan::{Action, MARK, Plan, Rollout, Settings, Step, Verification};
 use tandem_local::{Progress, Stage, StageProgress};
 
 use self::target::{Prepared, Target};
@@ -54,7 +56,7 @@ pub struct DeployArgs {
     /// Let an update replace or remove buckets, tables and queues, with what is in them
     #[arg(long)]
     pub allow_replacement: bool,
-    /// Send no file through in the end
+    /// Send no file through in the end; a first deployment still makes the primary active
     #[arg(long)]
     pub no_smoke: bool,
 }
@@ -152,7 +154,8 @@ async fn deploy<A: Aws, H: Hooks>(
         anyhow::bail!("without credentials there is nothing to compare with");
     }
     let there = stacks(aws, prepared).await?;
-    let rollout = rollout(aws, prepared).await?;
+    let marked = marked(aws, &prepared.config.settings).await?;
+    let rollout = rollout(prepared, &there, marked).await;
     let plan = without_trials(Plan::new(&prepared.config.settings, &rollout), args.no_smoke);
     let engine = Engine::new(aws, hooks, &prepared.config.settings, &prepared.folders, watch);
     if args.plan {
@@ -161,7 +164,9 @@ async fn deploy<A: Aws, H: Hooks>(
     }
     let failed = engine.allow_replacement(args.allow_replacement).run(&plan, &there).await;
     failed.map_err(|failed| anyhow::anyhow!("{failed}\nMend that, then go on with: {}", command_again()))?;
-    mark(aws, prepared, &rollout).await?;
+    if !marked {
+        mark(aws, prepared).await?;
+    }
     let [primary, standby] = &prepared.config.settings.regions;
     if args.common.json {
         println!("{}", json!({ "deployed": true, "suffix": prepared.config.settings.suffix, "checks": findings }));
@@ -198,38 +203,76 @@ async fn stacks(aws: &impl Aws, prepared: &Prepared) -> anyhow::Result<BTreeMap<
 }
 
 /// Whether this is the first deployment or one of what is in use: a deployment that came to its end has left a mark.
-async fn rollout(aws: &impl Aws, prepared: &Prepared) -> anyhow::Result<Rollout> {
+async fn rollout(prepared: &Prepared, there: &BTreeMap<String, Vec<Stack>>, marked: bool) -> Rollout {
+    let settings = &prepared.config.settings;
+    // The mark can be lost, with its bucket for example; who is active then is not a deployment's to change.
+    let active = if marked || complete(settings, there) { prepared.active().await } else { None };
+    decided(marked, active, &settings.regions[0])
+}
+
+/// Whether a deployment has come to its end. Only a plain no is one: a Region that can't be asked may be in use.
+async fn marked(aws: &impl Aws, settings: &Settings) -> anyhow::Result<bool> {
+    let primary = &settings.regions[0];
+    let bucket = settings.artefact_bucket(primary);
+    match aws.run(primary, &["s3api", "head-object", "--bucket", &bucket, "--key", MARK]).await {
+        Ok(_) => Ok(true),
+        Err(failed) if ["(404)", "NoSuchKey", "NoSuchBucket"].iter().any(|absent| failed.said.contains(absent)) => {
+            Ok(false)
+        }
+        Err(failed) => {
+            let what =
+                format!("nothing was done: it can't be told whether {bucket} has the mark of an earlier deployment");
+            Err(anyhow::Error::new(failed).context(what))
+        }
+    }
+}
+
+/// Whether both Regions can be in use: their batch stacks were made.
+fn complete(settings: &Settings, there: &BTreeMap<String, Vec<Stack>>) -> bool {
+    let is_made = |status: &str| status == "CREATE_COMPLETE" || status.starts_with("UPDATE_");
+    let made = |stack: &Stack| stack.name == settings.stack("batch") && is_made(&stack.status);
+    settings.regions.iter().all(|region| there.get(region).is_some_and(|stacks| stacks.iter().any(made)))
+}
+
+/// What to do, given whether there is a mark and which Region is active, as far as anybody says.
+fn decided(marked: bool, active: Option<String>, primary: &str) -> Rollout {
+    match (marked, active) {
+        (true, Some(active)) => Rollout::Update { active },
+        (true, None) => {
+            eprintln!("no Region says which one is active: {primary} is dealt with last, as if it were");
+            Rollout::Update { active: primary.to_owned() }
+        }
+        (false, Some(active)) => {
+            eprintln!(
+                "both Regions are there and {active} is active: it is left so, although no deployment has come to its end \
+                 (tandem failover changes it)"
+            );
+            Rollout::Update { active }
+        }
+        (false, None) => Rollout::First,
+    }
+}
+
+async fn mark(aws: &impl Aws, prepared: &Prepared) -> anyhow::Result<()> {
     let settings = &prepared.config.settings;
     let primary = &settings.regions[0];
     let bucket = settings.artefact_bucket(primary);
-    let known = aws.run(primary, &["s3api", "head-object", "--bucket", &bucket, "--key", MARK]).await;
-    if known.is_err() {
-        return Ok(Rollout::First);
-    }
-    let active = prepared.active().await.unwrap_or_else(|| {
-        eprintln!("no Region says which one is active: {primary} is dealt with last, as if it were");
-        primary.clone()
-    });
-    Ok(Rollout::Update { active })
-}
-
-async fn mark(aws: &impl Aws, prepared: &Prepared, rollout: &Rollout) -> anyhow::Result<()> {
-    let settings = &prepared.config.settings;
-    let primary = &settings.regions[0];
-    if *rollout == Rollout::First {
-        let bucket = settings.artefact_bucket(primary);
-        aws.run(primary, &["s3api", "put-object", "--bucket", &bucket, "--key", MARK]).await?;
-    }
+    aws.run(primary, &["s3api", "put-object", "--bucket", &bucket, "--key", MARK]).await?;
     Ok(())
 }
 
-/// The plan without what is tried at its end.
+/// The plan without what is tried at its end. That a Region becomes active is no trial: a first deployment ends with it.
 fn without_trials(mut plan: Plan, without: bool) -> Plan {
-    if without {
-        // They are the last ones, and nothing else needs them.
-        while matches!(plan.steps.last(), Some(step) if step.is_trial()) {
-            plan.steps.pop();
-        }
+    let mut activate = None;
+    // They are the last ones, and nothing else needs them.
+    while without && plan.steps.last().is_some_and(|step| step.is_trial()) {
+        let step = plan.steps.pop();
+        let activates = |step: &Step| step.action == Action::Verify(Verification::Activate);
+        activate = activate.or(step.filter(activates));
+    }
+    if let Some(last) = activate {
+        let needs = (0..plan.steps.len()).collect();
+        plan.steps.push(Step { needs, ..last });
     }
     plan
 }
@@ -241,7 +284,59 @@ fn command_again() -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    #[tokio::test]
+    async fn only_a_plain_no_makes_it_the_first_deployment() {
+        let prepared = recorded::prepared();
+        for (answer, expected) in [
+            (Ok("{}"), Some(true)),
+            (Err("An error occurred (404) when calling the HeadObject operation: Not Found"), Some(false)),
+            (Err("An error occurred (NoSuchBucket)"), Some(false)),
+            (Err("An error occurred (403) when calling the HeadObject operation: Forbidden"), None),
+            (Err("Could not connect to the endpoint URL"), None),
+        ] {
+            let aws = recorded::Recorded::new(&[("s3api head-object", answer)]);
+            assert_eq!(marked(&aws, &prepared.config.settings).await.ok(), expected, "{answer:?}");
+            if expected == Some(false) {
+                let rollout = rollout(&prepared, &BTreeMap::new(), false).await;
+                assert_eq!(rollout, Rollout::First);
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_mark_but_with_an_active_region_it_is_an_update_of_it() {
+        let settings = recorded::prepared().config.settings;
+        let update = |region: &str| Rollout::Update { active: region.to_owned() };
+        assert_eq!(decided(false, Some("us-west-2".to_owned()), "us-east-1"), update("us-west-2"));
+        assert_eq!(decided(false, None, "us-east-1"), Rollout::First);
+        assert_eq!(decided(true, None, "us-east-1"), update("us-east-1"));
+        let with = |status: &str| {
+            let stack = Stack { name: settings.stack("batch"), status: status.to_owned(), ..Stack::default() };
+            settings.regions.iter().map(|region| (region.clone(), vec![stack.clone()])).collect::<BTreeMap<_, _>>()
+        };
+        assert!(complete(&settings, &with("CREATE_COMPLETE")) && complete(&settings, &with("UPDATE_COMPLETE")));
+        assert!(!complete(&settings, &with("ROLLBACK_COMPLETE")) && !complete(&settings, &BTreeMap::new()));
+        let mut one = with("CREATE_COMPLETE");
+        one.remove(&settings.regions[1]);
+        assert!(!complete(&settings, &one));
+    }
+
+    #[test]
+    fn without_a_smoke_file_a_first_deployment_still_makes_the_primary_active() {
+        let settings = recorded::prepared().config.settings;
+        let plan = without_trials(Plan::new(&settings, &Rollout::First), true);
+        let trials: Vec<&Step> = plan.steps.iter().filter(|step| step.is_trial()).collect();
+        assert_eq!(trials.len(), 1, "{trials:?}");
+        assert_eq!(
+            (&trials[0].action, &trials[0].region),
+            (&Action::Verify(Verification::Activate), &settings.regions[0])
+        );
+        assert_eq!(trials[0].needs, (0..plan.steps.len() - 1).collect::<Vec<_>>());
+    }
 
     #[test]
     fn without_a_smoke_file_the_gate_between_the_regions_stays() {

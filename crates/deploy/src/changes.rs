@@ -7,13 +7,18 @@ use crate::aws::Aws;
 use crate::failure::CommandFailed;
 
 /// Resources that hold what nobody can make again.
-const STATEFUL: [&str; 6] = [
+const STATEFUL: [&str; 10] = [
     "AWS::S3::Bucket",
     "AWS::DynamoDB::GlobalTable",
     "AWS::DynamoDB::Table",
     "AWS::SQS::Queue",
     "AWS::S3::MultiRegionAccessPoint",
     "AWS::KMS::Key",
+    // Which Region is active is in these.
+    "AWS::Route53::HostedZone",
+    "AWS::Route53RecoveryControl::Cluster",
+    "AWS::Route53RecoveryControl::ControlPanel",
+    "AWS::Route53RecoveryControl::RoutingControl",
 ];
 
 /// A change set that was made and not executed.
@@ -142,6 +147,8 @@ mod tests {
             (change("Modify", "AWS::S3::Bucket", "True"), "replaced", true),
             (change("Modify", "AWS::DynamoDB::GlobalTable", "Conditional"), "may be replaced", true),
             (change("Remove", "AWS::SQS::Queue", ""), "removed", true),
+            (change("Modify", "AWS::Route53::HostedZone", "True"), "replaced", true),
+            (change("Remove", "AWS::Route53RecoveryControl::RoutingControl", ""), "removed", true),
             (change("Remove", "AWS::IAM::Role", ""), "removed", false),
             (change("Modify", "AWS::Lambda::Function", "True"), "replaced", false),
         ] {

@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::aws::Aws;
 use crate::config::Config;
 use crate::failure::CommandFailed;
-use crate::plan::Routing;
+use crate::plan::{ROUTING_REGION, Routing};
 
 /// Invocations beside the chunks of one batch: those of the other functions, with room for a second batch.
 const BESIDE_CHUNKS: u64 = 20;
@@ -46,6 +46,7 @@ pub async fn all(aws: &impl Aws, config: &Config, root: &Path) -> Vec<Finding> {
         let [primary, standby] = &config.settings.regions;
         let (one, two) = future::join(of_region(aws, config, primary), of_region(aws, config, standby)).await;
         findings.extend(one.into_iter().chain(two));
+        findings.extend(other_routing(aws, config).await.map(|found| Finding::of("routing", found)));
     }
     findings
 }
@@ -68,8 +69,29 @@ fn regions(config: &Config) -> Result<String, String> {
     Ok(format!("{primary} and {standby}: {table}; {routing}"))
 }
 
+/// A change of `routing` would have the functions ask where nobody has said yet which Region is active, and what they asked
+/// before would stay behind.
+async fn other_routing(aws: &impl Aws, config: &Config) -> Option<Result<String, String>> {
+    let settings = &config.settings;
+    let (kind, mode, region) = match settings.routing {
+        Routing::Arc => ("routing-dns", "dns", settings.regions[0].as_str()),
+        Routing::Dns => ("routing", "arc", ROUTING_REGION),
+        Routing::Given => return None,
+    };
+    let other = aws.stack(region, &settings.stack(kind)).await;
+    Some(other.map_err(|failed| short(&failed)).and_then(|other| match other {
+        Some(other) if other.status != "REVIEW_IN_PROGRESS" => Err(format!(
+            "{} in {region} tells the functions which Region is active, and routing can't be changed under them: set \
+             routing = \"{mode}\" again; or take this deployment away first (scripts/destroy.sh, with the same \
+             configuration), or choose another suffix for the new one",
+            other.name
+        )),
+        _ => Ok("no stack of the other mode".to_owned()),
+    }))
+}
+
 /// The command, the credentials, the clock and the account: one call fails for whichever isn't well.
-async fn credentials(aws: &impl Aws, config: &Config) -> Finding {
+pub async fn credentials(aws: &impl Aws, config: &Config) -> Finding {
     let asked = aws.run(&config.settings.regions[0], &["sts", "get-caller-identity"]).await;
     let found = asked.map_err(|failed| short(&failed)).and_then(|printed| {
         let identity: Json = serde_json::from_str(&printed).unwrap_or_default();

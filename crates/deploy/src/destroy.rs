@@ -7,13 +7,15 @@ mod bucket;
 mod data;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use anyhow::Context;
-use futures::future;
+use futures::{StreamExt, future, stream};
 
 use crate::aws::{Aws, Stack};
-use crate::plan::Settings;
+use crate::failure::CommandFailed;
+use crate::plan::{ROUTING_REGION, Routing, Settings};
 use crate::progress::{Progress, step};
+use crate::regions;
 pub use bucket::Size;
 
 /// Stacks in the order in which they go. Whoever deployed one by hand that this engine knows nothing of gets it back.
@@ -40,6 +42,8 @@ pub struct Survey {
     pub stacks: BTreeMap<String, Vec<Stack>>,
     /// Its buckets: Region, name and what is in them.
     pub buckets: Vec<(String, String, Size)>,
+    /// Other Regions that could not be asked whether an earlier configuration left something in them, and why.
+    pub unasked: Vec<(String, String)>,
 }
 
 /// What is to be deleted beside the stacks.
@@ -59,33 +63,67 @@ pub struct Destroyer<'a, A> {
     pub settings: &'a Settings,
     /// The third Region of the table of batches, if it is strongly consistent.
     pub witness: Option<&'a str>,
+    /// For files on the way to the command.
+    pub work: &'a Path,
     /// Who is told.
     pub progress: &'a dyn Progress,
 }
 
+/// Regions that are asked at once: each is a process of the command.
+const AT_ONCE: usize = 4;
+
+/// What one Region holds.
+type Found = (Vec<Stack>, Vec<(String, String, Size)>);
+
 impl<A: Aws> Destroyer<'_, A> {
-    /// Looks at what is there.
+    /// Looks at what is there: in the Regions of the configuration, and in every other one where an earlier configuration may
+    /// have had its cluster or canary.
     ///
     /// # Errors
-    /// A Region can't be asked.
+    /// A Region of the configuration can't be asked.
     pub async fn survey(&self) -> anyhow::Result<Survey> {
-        let mut stacks = BTreeMap::new();
-        for region in self.settings.all_regions() {
-            let mut found = self.aws.stacks(&region).await?;
-            found.retain(|stack| self.place(&stack.name).is_some());
-            found.sort_by_key(|stack| self.place(&stack.name));
-            stacks.insert(region, found);
-        }
-        let mut buckets = Vec::new();
-        for region in self.settings.all_regions() {
-            // Elsewhere than in the two Regions there may be the artefacts of the canary.
-            for name in [self.settings.bucket(&region), self.settings.artefact_bucket(&region)] {
-                if let Some(size) = bucket::size(self.aws, &region, &name).await? {
-                    buckets.push((region.clone(), name, size));
+        let mut survey = Survey { stacks: BTreeMap::new(), buckets: Vec::new(), unasked: Vec::new() };
+        let (own, others) = (self.settings.all_regions(), self.other_regions());
+        let asked = stream::iter(own.iter().chain(&others)).map(async |region| (region, self.region(region).await));
+        let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
+        for (region, answer) in answers {
+            match answer {
+                Ok((stacks, buckets)) => {
+                    survey.stacks.insert(region.clone(), stacks);
+                    survey.buckets.extend(buckets);
                 }
+                Err(failed) if own.contains(region) => return Err(failed.into()),
+                Err(failed) => survey.unasked.push((region.clone(), failed.to_string())),
             }
         }
-        Ok(Survey { stacks, buckets })
+        Ok(survey)
+    }
+
+    /// Where else a cluster or a canary may have been left.
+    fn other_regions(&self) -> Vec<String> {
+        if self.settings.routing == Routing::Given {
+            return Vec::new();
+        }
+        let own = self.settings.all_regions();
+        let possible = regions::ACCESS_POINT.into_iter().chain([ROUTING_REGION]).map(str::to_owned);
+        let mut others: Vec<String> = possible.filter(|region| !own.contains(region)).collect();
+        others.sort();
+        others.dedup();
+        others
+    }
+
+    async fn region(&self, region: &str) -> Result<Found, CommandFailed> {
+        let mut stacks = self.aws.stacks(region).await?;
+        stacks.retain(|stack| self.place(&stack.name).is_some());
+        stacks.sort_by_key(|stack| self.place(&stack.name));
+        let mut buckets = Vec::new();
+        // Elsewhere than in the two Regions there may be the artefacts of the canary.
+        for name in [self.settings.bucket(region), self.settings.artefact_bucket(region)] {
+            if let Some(size) = bucket::size(self.aws, region, &name).await? {
+                buckets.push((region.to_owned(), name, size));
+            }
+        }
+        Ok((stacks, buckets))
     }
 
     /// When a stack's turn is; `None` if it isn't of this deployment.
@@ -112,7 +150,7 @@ impl<A: Aws> Destroyer<'_, A> {
         }
         if reach.buckets {
             for (region, name, _) in &survey.buckets {
-                let work = bucket::delete(self.aws, region, name, self.progress);
+                let work = bucket::delete(self.aws, region, name, self.work, self.progress);
                 step(self.progress, &format!("bucket {name}"), work).await?;
             }
         }
@@ -147,8 +185,10 @@ impl<A: Aws> Destroyer<'_, A> {
         let name = self.settings.stack("routing-dns");
         let stack = survey.stacks.get(primary).into_iter().flatten().find(|stack| stack.name == name);
         let Some(stack) = stack else { return Ok(()) };
-        let zone = stack.outputs.get("HostedZoneId").context("the routing-dns stack has no output HostedZoneId")?;
-        data::delete_record(self.aws, primary, zone).await
+        // A stack whose creation failed has no outputs, and its zone no record.
+        let output = |name: &str| stack.outputs.get(name);
+        let (Some(zone), Some(record)) = (output("HostedZoneId"), output("ActiveRecord")) else { return Ok(()) };
+        data::delete_record(self.aws, primary, zone, record).await
     }
 
     /// The tables that the state stack retained, and the queues that the batch stacks did.

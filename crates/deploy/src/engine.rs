@@ -159,7 +159,7 @@ impl<'a, A: Aws, H: Hooks> Engine<'a, A, H> {
             Action::Verify(verification) => {
                 self.hooks.verify(*verification, &step.region).await.map(nothing).map_err(failed)
             }
-            Action::Record => self.record(&step.region, outputs).await.map(nothing).map_err(failed),
+            Action::Record { active } => self.record(&step.region, active, outputs).await.map(nothing).map_err(failed),
             Action::Endpoints => {
                 self.endpoints(&step.region, outputs).await.map(|added| (Outcome::Done, added)).map_err(failed)
             }
@@ -194,12 +194,12 @@ impl<'a, A: Aws, H: Hooks> Engine<'a, A, H> {
     }
 
     /// Creates the TXT record. Route 53 refuses that if there is one, whatever it says: so this never fails over.
-    async fn record(&self, region: &str, outputs: &AllOutputs) -> anyhow::Result<()> {
+    async fn record(&self, region: &str, active: &str, outputs: &AllOutputs) -> anyhow::Result<()> {
         let zone = outputs.get(&key(region, &self.settings.stack("routing-dns"))).cloned().unwrap_or_default();
         let output = |name: &str| zone.get(name).with_context(|| format!("the routing-dns stack has no output {name}"));
         let ttl: u32 = self.settings.record_ttl().parse()?;
         let record = serde_json::json!({ "Name": output("ActiveRecord")?, "Type": "TXT", "TTL": ttl,
-            "ResourceRecords": [{ "Value": format!("\"{region}\"") }] });
+            "ResourceRecords": [{ "Value": format!("\"{active}\"") }] });
         let batch = serde_json::json!({ "Changes": [{ "Action": "CREATE", "ResourceRecordSet": record }] }).to_string();
         let arguments = ["route53", "change-resource-record-sets", "--hosted-zone-id", output("HostedZoneId")?];
         let arguments = [&arguments[..], &["--change-batch", &batch]].concat();

@@ -21,7 +21,7 @@ pub struct Known {
 }
 
 /// A change set: the key of its stack, and the parameters.
-type Set = (String, BTreeMap<String, String>);
+pub type Set = (String, BTreeMap<String, String>);
 
 /// The fake.
 #[derive(Default)]
@@ -39,7 +39,9 @@ pub struct Fake {
     pub resource_changes: RefCell<Vec<serde_json::Value>>,
     /// A stack whose change is still going on for so many looks.
     pub busy: RefCell<BTreeMap<String, usize>>,
-    sets: RefCell<BTreeMap<String, Set>>,
+    /// The change sets that were neither executed nor deleted.
+    pub sets: RefCell<BTreeMap<String, Set>>,
+    made: RefCell<usize>,
 }
 
 impl Fake {
@@ -121,7 +123,8 @@ impl Fake {
         if !arguments.contains(&"--no-execute-changeset") {
             return self.change(&key, parameters, arguments);
         }
-        let arn = format!("arn:aws:cloudformation:{region}:1:changeSet/{}", self.sets.borrow().len());
+        let arn = format!("arn:aws:cloudformation:{region}:1:changeSet/{}", self.made.borrow());
+        *self.made.borrow_mut() += 1;
         self.sets.borrow_mut().insert(arn.clone(), (key.clone(), parameters));
         let review = Known { status: "REVIEW_IN_PROGRESS".to_owned(), ..Known::default() };
         self.stacks.borrow_mut().entry(key).or_insert(review);
@@ -162,7 +165,7 @@ impl Aws for Fake {
             }
             "cloudformation execute-change-set" => {
                 let (key, parameters) =
-                    self.sets.borrow().get(value(arguments, "--change-set-name").unwrap()).cloned().unwrap();
+                    self.sets.borrow_mut().remove(value(arguments, "--change-set-name").unwrap()).unwrap();
                 self.change(&key, parameters, arguments)
             }
             "cloudformation delete-stack" => {
@@ -175,7 +178,11 @@ impl Aws for Fake {
                 "ResourceStatusReason": "limit exceeded" }] })
             .to_string()),
             "route53-recovery-control-config describe-cluster" => Ok("\"us-east-1=https://one\"".to_owned()),
-            "cloudformation package" | "cloudformation delete-change-set" | "s3api create-bucket" => Ok(String::new()),
+            "cloudformation delete-change-set" => {
+                let deleted = self.sets.borrow_mut().remove(value(arguments, "--change-set-name").unwrap());
+                deleted.map(|_| String::new()).ok_or_else(|| self.failed(arguments, "ChangeSetNotFound"))
+            }
+            "cloudformation package" | "s3api create-bucket" => Ok(String::new()),
             other => Err(self.failed(arguments, &format!("{other} is not known here"))),
         }
     }

@@ -137,9 +137,11 @@ pub enum Action {
     Package(&'static str),
     /// Creates or updates a stack.
     Stack(StackStep),
-    /// Makes the TXT record that names the primary as the active Region, unless there is one: once made, only a failover
-    /// changes it.
-    Record,
+    /// Makes the TXT record that names the active Region, unless there is one: once made, only a failover changes it.
+    Record {
+        /// The Region that a new record names: the one that acts already, or nobody would have decided on a failover.
+        active: String,
+    },
     /// Reads the endpoints of the ARC cluster, which CloudFormation doesn't give, into the routing stack's outputs.
     Endpoints,
     /// Tries what was deployed.

@@ -5,11 +5,12 @@ use std::io::{BufRead, IsTerminal};
 use clap::Args;
 use serde_json::json;
 use tandem_deploy::aws::Aws;
+use tandem_deploy::checks;
 use tandem_deploy::destroy::{Destroyer, Reach, Survey};
 
 use super::target::{Prepared, Target};
 use super::{Common, Watch, command_again, wrong_configuration};
-use crate::deployment::Which;
+use crate::deployment::{Target as Asked, Which};
 use crate::exit::usage;
 
 /// What `--help` adds.
@@ -64,7 +65,13 @@ pub async fn destroy(args: &DestroyArgs, which: &Which) -> anyhow::Result<()> {
 async fn take_away(args: &DestroyArgs, prepared: &Prepared, aws: &impl Aws, watch: &Watch) -> anyhow::Result<bool> {
     let settings = &prepared.config.settings;
     let witness = prepared.config.witness.as_deref();
-    let destroyer = Destroyer { aws, settings, witness, progress: watch };
+    if prepared.which.target == Asked::Aws {
+        // Names of stacks are the same in every account.
+        let found = checks::credentials(aws, &prepared.config).await;
+        anyhow::ensure!(found.ok, "nothing was done: {}", found.says);
+        eprintln!("Account {}, with {}", settings.account, found.says);
+    }
+    let destroyer = Destroyer { aws, settings, witness, work: &prepared.folders.work, progress: watch };
     let survey = destroyer.survey().await?;
     let reach = Reach { buckets: !args.keep_data, tables: args.delete_tables };
     eprint!("{}", described(&survey, reach));
@@ -93,7 +100,13 @@ fn described(survey: &Survey, reach: Reach) -> String {
     for (region, name, size) in survey.buckets.iter().filter(|_| reach.buckets) {
         text += &format!("  bucket {name} in {region}: {size}\n");
     }
-    if text.lines().count() == 1 { String::from("Nothing is there.\n") } else { text }
+    if text.lines().count() == 1 {
+        text = String::from("Nothing is there.\n");
+    }
+    for (region, why) in &survey.unasked {
+        text += &format!("Not known: whether an earlier configuration left something in {region}: {why}\n");
+    }
+    text
 }
 
 /// Asks for the suffix, and goes on only if that is typed.
@@ -119,8 +132,11 @@ async fn confirm(yes: bool, suffix: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::collections::BTreeMap;
 
+    use super::super::recorded::{Recorded, common, prepared};
     use super::*;
     use tandem_deploy::aws::Stack;
     use tandem_deploy::destroy::Size;
@@ -132,10 +148,21 @@ mod tests {
         let survey = Survey {
             stacks: BTreeMap::from([("us-east-1".to_owned(), vec![stack])]),
             buckets: vec![("us-east-1".to_owned(), "b".to_owned(), size)],
+            unasked: vec![("sa-east-1".to_owned(), "AccessDenied".to_owned())],
         };
         let whole = described(&survey, Reach { buckets: true, tables: false });
         assert!(whole.contains("stack tandem-x-batch in us-east-1") && whole.contains("b in us-east-1: 12 versions"));
+        assert!(whole.contains("left something in sa-east-1: AccessDenied"), "{whole}");
         assert!(!described(&survey, Reach { buckets: false, tables: false }).contains("12 versions"));
+    }
+
+    #[tokio::test]
+    async fn in_another_account_nothing_is_looked_at_nor_deleted() {
+        let aws = Recorded::new(&[("sts get-caller-identity", Ok("{\"Account\": \"210987654321\"}"))]);
+        let args = DestroyArgs { common: common(), yes: true, keep_data: false, delete_tables: true };
+        let refused = take_away(&args, &prepared(), &aws, &Watch::default()).await.unwrap_err().to_string();
+        assert!(refused.contains("for account 210987654321"), "{refused}");
+        assert_eq!(*aws.calls.borrow(), ["sts get-caller-identity"]);
     }
 
     #[tokio::test]

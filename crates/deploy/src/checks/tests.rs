@@ -86,6 +86,23 @@ async fn every_problem_is_named_with_its_region_and_a_remedy() {
 }
 
 #[tokio::test]
+async fn routing_is_not_changed_under_a_deployment() {
+    let stack = crate::fake::Known { status: "CREATE_COMPLETE".to_owned(), ..crate::fake::Known::default() };
+    for (routing, there, says) in [
+        (Routing::Arc, "us-east-1/tandem-dev-routing-dns", "routing = \"dns\" again"),
+        (Routing::Dns, "us-west-2/tandem-dev-routing", "routing = \"arc\" again"),
+    ] {
+        let aws = well();
+        aws.stacks.borrow_mut().insert(there.to_owned(), stack.clone());
+        let mut config = config();
+        config.settings.routing = routing;
+        let findings = all(&aws, &config, Path::new("/nowhere")).await;
+        let told = findings.iter().find(|finding| finding.check == "routing").unwrap();
+        assert!(!told.ok && told.says.contains(says), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn in_the_sandbox_the_recipient_must_be_verified_too() {
     let aws = well();
     aws.answer("us-west-2 sesv2 get-account", Ok("{\"ProductionAccessEnabled\": false, \"SendingEnabled\": true}"));

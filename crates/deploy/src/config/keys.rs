@@ -46,7 +46,7 @@ pub const SECTIONS: [Section; 8] = [
             "TxtTtlSeconds",
         ],
     },
-    Section { name: "alarms", template: "observability", set: &["Operator"] },
+    Section { name: "alarms", template: "observability", set: &["CanaryRegion", "Operator"] },
     Section { name: "watch", template: "canary", set: &["Architecture", "MrapArn", "Operator"] },
 ];
 
@@ -79,6 +79,17 @@ pub fn config(reader: &mut Reader<'_>, templates: &BTreeMap<&'static str, Templa
     tell("state", "Consistency", if witness.is_some() { "STRONG" } else { "EVENTUAL" });
     if let Some(witness) = &witness {
         tell("state", "WitnessRegion", witness);
+    }
+    if let Some(canary) = &canary {
+        tell("observability", "CanaryRegion", canary);
+    }
+    // Of keys before the sections that are not given: told too, as those of the sections are.
+    for (template, name) in [("state", "WitnessRegion"), ("observability", "CanaryRegion"), ("canary", "Operator")] {
+        let default = templates.get(template).and_then(|known| known.parameters.get(name)?.default.clone());
+        let told = parameters.entry(template.to_owned()).or_default();
+        if let Some(default) = default {
+            told.entry(name.to_owned()).or_insert(default);
+        }
     }
     let told = |name: &str| parameters.get("batch").and_then(|batch| batch.get(name)).cloned();
     let value = |name: &str| told(name).or_else(|| known(name).default).unwrap_or_default();
@@ -118,7 +129,11 @@ fn sections(
         let mut values: BTreeMap<String, String> = BTreeMap::new();
         for name in template.parameters.keys().filter(free) {
             let (key, parameter) = (key(name), &template.parameters[name]);
-            let Some(found) = reader.get(section.name, &key) else { continue };
+            let Some(found) = reader.get(section.name, &key) else {
+                // Told all the same: a stack keeps what it was told once, even when the key is gone.
+                values.extend(parameter.default.clone().map(|default| (name.clone(), default)));
+                continue;
+            };
             if judged(reader, &key, &found, parameter) {
                 values.insert(name.clone(), found.text);
             }

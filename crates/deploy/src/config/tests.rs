@@ -40,6 +40,31 @@ fn a_good_configuration_gives_every_template_what_it_is_told() {
 }
 
 #[test]
+fn a_key_that_was_taken_out_is_told_as_its_default_again() {
+    let told =
+        |text: &str, template: &str, name: &str| judge(text).unwrap().settings.parameters[template][name].clone();
+    let without = GOOD.replace("chunk_rows = 50000\n", "");
+    let default = Template::load(&root(), "batch").unwrap().parameters["ChunkRows"].default.clone().unwrap();
+    assert_eq!(told(&GOOD.replace("50000", "7"), "batch", "ChunkRows"), "7");
+    assert_eq!(told(&without, "batch", "ChunkRows"), default);
+    assert_eq!(told(&without, "state", "KmsKeyArn"), "");
+    // What the plan or a key before the sections sets is not among them.
+    let config = judge(&without).unwrap();
+    for section in keys::SECTIONS {
+        let plans = ["MrapArn", "ArcControls", "RoutingMode", "IntakeFunctionArn"];
+        let told = config.settings.parameters[section.template].keys();
+        assert_eq!(told.filter(|name| plans.contains(&name.as_str())).count(), 0, "{}", section.name);
+    }
+}
+
+#[test]
+fn the_dashboard_is_told_where_the_canary_is() {
+    let told = |text: &str| judge(text).unwrap().settings.parameters["observability"].get("CanaryRegion").cloned();
+    assert_eq!(told(&GOOD.replace("[batch]", "canary = \"ca-central-1\"\n[batch]")).as_deref(), Some("ca-central-1"));
+    assert_eq!(told(GOOD).as_deref(), Some("us-east-2"));
+}
+
+#[test]
 fn the_example_is_good_in_both_modes_and_names_every_key() {
     let text = std::fs::read_to_string(root().join("sam/deployment.example.toml")).unwrap();
     judge(&text).unwrap();

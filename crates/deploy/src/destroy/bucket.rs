@@ -1,6 +1,7 @@
 //! Versioned buckets: counted, emptied of every version and delete marker, deleted.
 
 use std::fmt;
+use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
@@ -8,8 +9,11 @@ use crate::aws::Aws;
 use crate::failure::CommandFailed;
 use crate::progress::{Progress, Stage, StageProgress};
 
-/// Versions in one listing, and in one order to delete: S3 takes no more.
+/// Versions in one listing. Delete markers come on top: the command counts only versions.
 const PAGE: &str = "1000";
+
+/// Versions and delete markers in one order to delete: S3 takes no more.
+const ORDER: usize = 1000;
 
 /// Where counting ends: it is for a person, who knows by then that it is many.
 const COUNTED: usize = 20_000;
@@ -73,7 +77,13 @@ pub async fn size(aws: &impl Aws, region: &str, bucket: &str) -> Result<Option<S
 }
 
 /// Empties a bucket and deletes it.
-pub async fn delete(aws: &impl Aws, region: &str, bucket: &str, progress: &dyn Progress) -> anyhow::Result<()> {
+pub async fn delete(
+    aws: &impl Aws,
+    region: &str,
+    bucket: &str,
+    work: &Path,
+    progress: &dyn Progress,
+) -> anyhow::Result<()> {
     let (mut deleted, begun) = (0, std::time::Instant::now());
     // Always the first page: what was on it is gone the next time.
     while let Some(listed) = list(aws, region, bucket, None).await? {
@@ -82,18 +92,27 @@ pub async fn delete(aws: &impl Aws, region: &str, bucket: &str, progress: &dyn P
             aws.run(region, &["s3api", "delete-bucket", "--bucket", bucket]).await?;
             break;
         }
-        delete_objects(aws, region, bucket, &objects).await?;
-        deleted += objects.len();
-        let name = format!("{deleted} versions and delete markers of {bucket} deleted");
-        let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        progress.stage(Stage { name, progress: StageProgress::Done { milliseconds } });
+        for order in objects.chunks(ORDER) {
+            delete_objects(aws, region, bucket, order, work).await?;
+            deleted += order.len();
+            let name = format!("{deleted} versions and delete markers of {bucket} deleted");
+            let milliseconds = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            progress.stage(Stage { name, progress: StageProgress::Done { milliseconds } });
+        }
     }
     Ok(())
 }
 
-async fn delete_objects(aws: &impl Aws, region: &str, bucket: &str, objects: &[Json]) -> anyhow::Result<()> {
+async fn delete_objects(
+    aws: &impl Aws,
+    region: &str,
+    bucket: &str,
+    objects: &[Json],
+    work: &Path,
+) -> anyhow::Result<()> {
     // By a file: a thousand keys are more than a command line takes.
-    let file = std::env::temp_dir().join(format!("tandem-delete-{}-{bucket}.json", std::process::id()));
+    std::fs::create_dir_all(work)?;
+    let file = work.join(format!("delete-{}-{bucket}.json", std::process::id()));
     std::fs::write(&file, json!({ "Objects": objects, "Quiet": true }).to_string())?;
     let from = format!("file://{}", file.display());
     let printed = aws.run(region, &["s3api", "delete-objects", "--bucket", bucket, "--delete", &from]).await;
@@ -107,4 +126,57 @@ async fn delete_objects(aws: &impl Aws, region: &str, bucket: &str, objects: &[J
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// A bucket of delete markers only, which the command lists all at once.
+    struct Markers {
+        left: RefCell<usize>,
+        orders: RefCell<Vec<usize>>,
+    }
+
+    impl Aws for Markers {
+        async fn run(&self, _: &str, arguments: &[&str]) -> Result<String, CommandFailed> {
+            match arguments[1] {
+                "list-object-versions" => {
+                    let marker = |number| json!({ "Key": format!("k{number}"), "VersionId": "1" });
+                    let markers: Vec<Json> = (0..*self.left.borrow()).map(marker).collect();
+                    Ok(json!({ "DeleteMarkers": markers }).to_string())
+                }
+                "delete-objects" => {
+                    let file = arguments.last().unwrap().strip_prefix("file://").unwrap();
+                    let order: Json = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+                    let count = order["Objects"].as_array().unwrap().len();
+                    self.orders.borrow_mut().push(count);
+                    *self.left.borrow_mut() -= count;
+                    Ok(String::new())
+                }
+                "delete-bucket" => {
+                    assert_eq!(*self.left.borrow(), 0);
+                    Ok(String::new())
+                }
+                other => panic!("{other}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn more_markers_than_one_order_takes_are_counted_and_deleted_in_parts() {
+        let aws = Markers { left: RefCell::new(1500), orders: RefCell::default() };
+        let size = size(&aws, "us-east-1", "b").await.unwrap().unwrap();
+        assert_eq!(size, Size { versions: 0, markers: 1500, more: false });
+        let (told, work) = (std::sync::Mutex::new(Vec::new()), std::env::temp_dir().join("tandem-bucket-tests"));
+        let progress = |stage: Stage| told.lock().unwrap().push(stage.name);
+        delete(&aws, "us-east-1", "b", &work, &progress).await.unwrap();
+        assert_eq!(*aws.orders.borrow(), [1000, 500]);
+        assert_eq!(told.lock().unwrap().last().unwrap(), "1500 versions and delete markers of b deleted");
+        assert_eq!(std::fs::read_dir(&work).unwrap().count(), 0);
+    }
 }

@@ -57,12 +57,18 @@ pub async fn delete_queue(aws: &impl Aws, region: &str, queue: &str) -> anyhow::
     Ok(())
 }
 
-/// Deletes the TXT record of a zone, as it stands.
-pub async fn delete_record(aws: &impl Aws, region: &str, zone: &str) -> anyhow::Result<()> {
-    let printed = aws.run(region, &["route53", "list-resource-record-sets", "--hosted-zone-id", zone]).await?;
+/// Deletes the TXT record of this name, as it stands. A zone that is gone has none.
+pub async fn delete_record(aws: &impl Aws, region: &str, zone: &str, name: &str) -> anyhow::Result<()> {
+    let printed = match aws.run(region, &["route53", "list-resource-record-sets", "--hosted-zone-id", zone]).await {
+        Err(failed) if failed.said.contains("NoSuchHostedZone") => return Ok(()),
+        printed => printed?,
+    };
+    // Route 53 ends every name with a dot.
+    let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+    let is_ours = |record: &&Json| record["Type"] == "TXT" && record["Name"].as_str().map(bare) == Some(bare(name));
     let listed: Json = serde_json::from_str(&printed)?;
     let records = listed["ResourceRecordSets"].as_array().into_iter().flatten();
-    for record in records.filter(|record| record["Type"] == "TXT") {
+    for record in records.filter(is_ours) {
         let batch = json!({ "Changes": [{ "Action": "DELETE", "ResourceRecordSet": record }] }).to_string();
         let arguments = ["route53", "change-resource-record-sets", "--hosted-zone-id", zone, "--change-batch", &batch];
         aws.run(region, &arguments).await?;

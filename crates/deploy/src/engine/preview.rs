@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{AllOutputs, Engine, Hooks, is_new, outputs_of, parameters};
+use super::{AllOutputs, Engine, Hooks, is_new, outputs_of, parameters, stack::refusal};
 use crate::aws::{Aws, Stack};
 use crate::changes::Change;
 use crate::plan::{Action, Plan, StackStep, Step};
@@ -90,6 +90,9 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
         outputs: &AllOutputs,
     ) -> anyhow::Result<What> {
         let known = there.get(&step.region).into_iter().flatten().find(|known| known.name == stack.stack);
+        if let Some(refusal) = known.and_then(|known| refusal(&known.status, &step.region, &stack.stack)) {
+            anyhow::bail!(refusal);
+        }
         let new = known.is_none_or(|known| is_new(&known.status));
         let creates = |resources, waits_for| What::Creates { resources, waits_for };
         let parameters = match parameters(stack, outputs) {
@@ -106,7 +109,9 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
         let Some(set) = self.change_set(stack, &step.region, &parameters).await? else { return Ok(What::Nothing) };
         let resources = set.changes(self.aws, &step.region).await?.0;
         set.delete(self.aws, &step.region).await?;
-        if !new {
+        // Asked anew: somebody may have made the stack since the survey, and that one is no preview's to delete.
+        let now = self.aws.stack(&step.region, &stack.stack).await?;
+        if !now.is_some_and(|now| now.status == "REVIEW_IN_PROGRESS") {
             return Ok(What::Changes { resources });
         }
         // The stack that holds a new stack's change set has nothing in it.

@@ -38,17 +38,29 @@ pub(super) fn is_new(status: &str) -> bool {
 fn approach(status: &str) -> Approach {
     match status {
         // Of a change set that was never executed.
-        "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" | "DELETE_FAILED" => {
-            Approach::Replace
-        }
-        "UPDATE_ROLLBACK_FAILED" => Approach::Refuse,
+        "REVIEW_IN_PROGRESS" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" | "CREATE_FAILED" => Approach::Replace,
+        "UPDATE_ROLLBACK_FAILED" | "DELETE_FAILED" => Approach::Refuse,
         status if status.ends_with("_IN_PROGRESS") => Approach::Wait,
         _ => Approach::Update,
     }
 }
 
+/// Why nothing can be done about a stack of this status, and the command to go on; `None`: something can.
+pub(super) fn refusal(status: &str, region: &str, name: &str) -> Option<String> {
+    let (what, command) = match status {
+        "UPDATE_ROLLBACK_FAILED" => ("its last update failed, and so did undoing it", "continue-update-rollback"),
+        // It may have been complete once, so what is left of it is not taken away unasked.
+        "DELETE_FAILED" => ("somebody began to delete it, and that failed", "delete-stack"),
+        _ => return None,
+    };
+    Some(format!(
+        "{name} in {region}: {what}. Mend what the events name (aws --region {region} cloudformation \
+         describe-stack-events --stack-name {name}), then: aws --region {region} cloudformation {command} --stack-name {name}"
+    ))
+}
+
 impl<A: Aws, H: Hooks> Engine<'_, A, H> {
-    /// Creates or updates a stack. `known` is how it stood when the run began; nothing is asked of one that wasn't there.
+    /// Creates or updates a stack. `known` is how it stood when the run began; one that wasn't there is asked for anew.
     pub(super) async fn stack(
         &self,
         step: &Step,
@@ -60,7 +72,11 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
             let parameters = parameters(stack, outputs).map_err(|missing| anyhow!("{missing} is not known"))?;
             let there = match known {
                 Some(known) => self.settled(&step.region, &stack.stack, known.clone()).await?,
-                None => None,
+                // It may have come since, by somebody else or by an earlier step: then what an update would lose is looked at.
+                None => match self.aws.stack(&step.region, &stack.stack).await? {
+                    Some(appeared) => self.settled(&step.region, &stack.stack, appeared).await?,
+                    None => None,
+                },
             };
             let outcome = match there {
                 Some(_) => self.update(stack, &step.region, &parameters).await?,
@@ -92,14 +108,8 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
                     self.aws.run(region, &["cloudformation", "delete-stack", "--stack-name", name]).await?;
                     deleting = true;
                 }
-                Approach::Replace if seen.status == "DELETE_FAILED" => {
-                    anyhow::bail!("what is left of a creation that failed can't be deleted: delete the stack by hand")
-                }
                 Approach::Replace => tokio::time::sleep(self.aws.between_looks()).await,
-                Approach::Refuse => anyhow::bail!(
-                    "its last update failed, and so did undoing it. Mend what the events name, then: \
-                     aws --region {region} cloudformation continue-update-rollback --stack-name {name}"
-                ),
+                Approach::Refuse => anyhow::bail!(refusal(&seen.status, region, name).unwrap_or_default()),
             }
             stack = self.aws.stack(region, name).await?;
         }
@@ -230,6 +240,7 @@ mod tests {
             ("ROLLBACK_COMPLETE", Approach::Replace),
             ("REVIEW_IN_PROGRESS", Approach::Replace),
             ("UPDATE_ROLLBACK_FAILED", Approach::Refuse),
+            ("DELETE_FAILED", Approach::Refuse),
         ] {
             assert_eq!(approach(status), expected, "{status}");
         }

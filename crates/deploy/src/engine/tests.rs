@@ -168,4 +168,55 @@ async fn a_plan_shows_what_would_change_and_leaves_nothing() {
     assert!(matches!(of(&changed, "state"), What::Changes { resources } if resources.len() == 1));
     assert_eq!(changed.iter().flat_map(Preview::losses).count(), 1);
     assert_eq!(*aws.stacks.borrow(), stacks);
+    assert!(aws.sets.borrow().is_empty(), "{:?}", aws.sets.borrow());
+}
+
+#[tokio::test]
+async fn a_stack_that_appears_after_the_survey_survives_a_plan_and_loses_nothing_in_a_run() {
+    let (settings, folders, asked) = (settings(), folders(), Asked::default());
+    let quiet = |_: Stage| {};
+    let aws = Fake::default();
+    run(&aws, &Rollout::First).await.0.unwrap();
+    let stacks = aws.stacks.borrow().clone();
+    // As a survey before all of that had found it: nothing.
+    let stale = BTreeMap::new();
+    aws.stacks.borrow_mut().get_mut("us-east-1/tandem-dev-storage").unwrap().parameters.clear();
+    aws.resource_changes.borrow_mut().push(json!({ "ResourceChange": { "Action": "Remove",
+        "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket" } }));
+    let engine = Engine::new(&aws, &asked, &settings, &folders, &quiet);
+    let previews = engine.preview(&Plan::new(&settings, &Rollout::First), &stale).await.unwrap();
+    assert!(previews.iter().flat_map(Preview::losses).count() > 0, "{previews:?}");
+    assert_eq!(aws.stacks.borrow().len(), stacks.len());
+    assert!(aws.sets.borrow().is_empty());
+    assert!(!aws.calls.borrow().iter().any(|call| call.contains("delete-stack")));
+
+    let failed = engine.run(&Plan::new(&settings, &Rollout::First), &stale).await.unwrap_err().to_string();
+    assert!(failed.contains("--allow-replacement"), "{failed}");
+    assert_eq!(aws.stacks.borrow().len(), stacks.len());
+}
+
+#[tokio::test]
+async fn a_stack_whose_deletion_failed_is_left_to_a_person_who_is_told_how() {
+    let aws = Fake::default();
+    run(&aws, &Rollout::First).await.0.unwrap();
+    "DELETE_FAILED".clone_into(&mut aws.stacks.borrow_mut().get_mut("us-east-1/tandem-dev-storage").unwrap().status);
+    let failed = run(&aws, &Rollout::Update { active: "us-east-1".to_owned() }).await.0.unwrap_err().to_string();
+    assert!(failed.contains("cloudformation delete-stack --stack-name tandem-dev-storage"), "{failed}");
+    assert!(!aws.calls.borrow().iter().any(|call| call.contains("cloudformation delete-stack")));
+}
+
+#[tokio::test]
+async fn a_new_record_names_the_region_that_is_active() {
+    for (rollout, expected) in
+        [(Rollout::First, "us-east-1"), (Rollout::Update { active: "us-west-2".to_owned() }, "us-west-2")]
+    {
+        let settings = Settings { routing: Routing::Dns, ..settings() };
+        let (folders, asked, quiet, aws) = (folders(), Asked::default(), |_: Stage| {}, Fake::default());
+        aws.answer("route53 change-resource-record-sets", Ok("{}"));
+        let engine = Engine::new(&aws, &asked, &settings, &folders, &quiet);
+        engine.run(&Plan::new(&settings, &rollout), &BTreeMap::new()).await.unwrap();
+        let calls = aws.calls.borrow().clone();
+        let record = calls.iter().find(|call| call.contains("\"CREATE\"")).unwrap();
+        assert!(record.contains(&format!("\\\"{expected}\\\"")), "{record}");
+    }
 }

@@ -132,7 +132,11 @@ impl<'a> Draft<'a> {
     fn record(&mut self) -> StepId {
         let primary = self.settings.regions[0].clone();
         let zone = self.stack("routing-dns", &primary, Vec::new(), &[]);
-        self.add("routing record", &primary, &[zone], Action::Record)
+        let active = match self.rollout {
+            Rollout::Update { active } => active.clone(),
+            Rollout::AtOnce | Rollout::First => primary.clone(),
+        };
+        self.add("routing record", &primary, &[zone], Action::Record { active })
     }
 
     fn batch_links(&self, region: &str) -> Links {
