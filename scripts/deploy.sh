@@ -43,10 +43,11 @@ unset CARGO_BUILD_TARGET TANDEM_SUFFIX TANDEM_PROJECT_DIR
 if [ -n "$local" ]; then export TANDEM_TARGET=local; else export TANDEM_TARGET=aws; fi
 
 built() { for folder in functions/*/; do [ -x "target/lambda/$(basename "$folder")/bootstrap" ] || return 1; done; }
+# The command always: what is built already takes no time, and an old one would deploy as the old source said.
+cargo build --locked --profile local --workspace --bin tandem
 if [ -n "$local" ]; then
-    { [ -x target/local/tandem ] && built; } || scripts/build.sh
+    built || scripts/build.sh
 else
-    [ -x target/local/tandem ] || cargo build --locked --profile local --workspace --bin tandem
     # With --plan the check says how; nothing long is begun by looking.
     [ -n "$plan" ] || built || scripts/build.sh --arm64
 fi

@@ -16,7 +16,7 @@ Usage: scripts/destroy.sh --config FILE [--yes] [--keep-data] [--delete-tables]
   --delete-tables  delete the tables of batches and reference records and the queues of failed events too
   -h, --help       this text
 
-Says first how many objects there are and what stays. Run again after a failure or Ctrl-C, it does what is left.
+Builds the command. Says first which account it is, how many objects there are and what stays. Run again after a failure or Ctrl-C, it does what is left.
 TEXT
 }
 
@@ -40,5 +40,6 @@ cd "$(dirname "$0")/.."
 export CARGO_TARGET_DIR=$PWD/target
 unset CARGO_BUILD_TARGET TANDEM_SUFFIX TANDEM_PROJECT_DIR
 if [ -n "$local" ]; then export TANDEM_TARGET=local; else export TANDEM_TARGET=aws; fi
-[ -x target/local/tandem ] || cargo build --locked --profile local --workspace --bin tandem
+# What is built already takes no time, and an old command would know less of what there is.
+cargo build --locked --profile local --workspace --bin tandem
 exec target/local/tandem destroy "${arguments[@]}"

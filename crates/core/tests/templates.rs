@@ -152,7 +152,7 @@ fn an_operator_may_make_every_call_of_the_command_and_opens_no_file() {
     for action in OPERATORS_CALLS.into_iter().flat_map(actions) {
         assert!(policy.contains(action), "{action}");
     }
-    for asked in ["deliver", "intake", "reconcile", "failover"] {
+    for asked in ["deliver", "intake", "reconcile", "failover", "canary"] {
         assert!(policy.contains(&format!(":function:tandem-${{Suffix}}-{asked}\n")), "{asked}");
     }
     let of_objects: Vec<&str> = statements(policy).into_iter().filter(|one| one.contains("s3:GetObject")).collect();
