@@ -111,7 +111,7 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
         set.delete(self.aws, &step.region).await?;
         // Asked anew: somebody may have made the stack since the survey, and that one is no preview's to delete.
         let now = self.aws.stack(&step.region, &stack.stack).await?;
-        if !now.is_some_and(|now| now.status == "REVIEW_IN_PROGRESS") {
+        if now.is_none_or(|now| now.status != "REVIEW_IN_PROGRESS") {
             return Ok(What::Changes { resources });
         }
         // The stack that holds a new stack's change set has nothing in it.
