@@ -6,6 +6,7 @@
 mod preview;
 mod stack;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +76,8 @@ pub struct Engine<'a, A, H> {
     folders: &'a Folders,
     progress: &'a dyn Progress,
     allow_replacement: bool,
+    /// The stacks that this run has made: nothing is in them yet that a further change could lose.
+    made: RefCell<BTreeSet<String>>,
 }
 
 impl<'a, A: Aws, H: Hooks> Engine<'a, A, H> {
@@ -86,7 +89,7 @@ impl<'a, A: Aws, H: Hooks> Engine<'a, A, H> {
         folders: &'a Folders,
         progress: &'a dyn Progress,
     ) -> Self {
-        Self { aws, hooks, settings, folders, progress, allow_replacement: false }
+        Self { aws, hooks, settings, folders, progress, allow_replacement: false, made: RefCell::default() }
     }
 
     /// Lets updates replace and remove buckets, tables and queues.

@@ -21,7 +21,7 @@ def take(window, name):
 def large_file():
     """One file of many chunks, and the reference data of its rows."""
     orders, reference = WORK / "large.csv", WORK / "large-reference.csv"
-    command = [TANDEM, "generate", "--rows", str(LARGE_ROWS), "--seed", "2", "--bad", "1", "--out", orders, "--reference", reference]
+    command = [TANDEM, "generate", "--rows", str(LARGE_ROWS), "--seed", "2", "--bad", "1", "--keys", "10000", "--out", orders, "--reference", reference]
     subprocess.run(command, cwd=ROOT, check=True)
     subprocess.run([TANDEM, "reference", "load", reference], cwd=ROOT, check=True)
     return orders
@@ -66,7 +66,7 @@ def story(page, large, overview, failover):
         wait(lambda: row(page, name).count() and row(page, name).locator("[data-part=owner]").inner_text() == HOME, f"{HOME} claims {name}")
     network(page, HOME, "isolate")
     wait(lambda: card(page, HOME).locator("[data-part=error]").is_visible(), f"{HOME} does not answer")
-    wait(lambda: "waiting" in card(page, AWAY).locator("[data-part=lag]").inner_text(), "the marker is late")
+    wait(lambda: "waiting" in card(page, HOME).locator("[data-part=lag]").inner_text(), "the marker is late")
     dismiss_messages(page)
     ask_failover(page, AWAY)
     confirm_failover(page, AWAY)

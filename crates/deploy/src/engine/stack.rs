@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, anyhow};
 use serde_json::Value as Json;
 
-use super::{AllOutputs, Engine, Hooks, Outcome, parameters, text};
+use super::{AllOutputs, Engine, Hooks, Outcome, key, parameters, text};
 use crate::aws::{Aws, Outputs, Stack};
 use crate::changes::ChangeSet;
 use crate::failure::{FailedResource, StepFailed};
@@ -68,11 +68,13 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
         known: Option<&Stack>,
         outputs: &AllOutputs,
     ) -> Result<(Outcome, Outputs), StepFailed> {
+        let own = key(&step.region, &stack.stack);
         let work = async {
             let parameters = parameters(stack, outputs).map_err(|missing| anyhow!("{missing} is not known"))?;
             let there = match known {
                 Some(known) => self.settled(&step.region, &stack.stack, known.clone()).await?,
-                // It may have come since, by somebody else or by an earlier step: then what an update would lose is looked at.
+                None if self.made.borrow().contains(&own) => None,
+                // Somebody else may have made it since: then what an update would lose is looked at.
                 None => match self.aws.stack(&step.region, &stack.stack).await? {
                     Some(appeared) => self.settled(&step.region, &stack.stack, appeared).await?,
                     None => None,
@@ -80,7 +82,11 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
             };
             let outcome = match there {
                 Some(_) => self.update(stack, &step.region, &parameters).await?,
-                None => self.deploy(stack, &step.region, &parameters, &[]).await?.1,
+                None => {
+                    let (_, outcome) = self.deploy(stack, &step.region, &parameters, &[]).await?;
+                    self.made.borrow_mut().insert(own);
+                    outcome
+                }
             };
             let after = self.aws.stack(&step.region, &stack.stack).await?;
             let after = after.with_context(|| format!("the stack {} is not there", stack.stack))?;

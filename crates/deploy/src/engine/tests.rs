@@ -42,6 +42,16 @@ async fn run(aws: &Fake, rollout: &Rollout) -> (Result<AllOutputs, StepFailed>, 
 }
 
 #[tokio::test]
+async fn what_a_run_has_made_itself_holds_nothing_that_its_later_steps_could_lose() {
+    let aws = Fake::default();
+    aws.resource_changes
+        .borrow_mut()
+        .push(json!({ "ResourceChange": { "Action": "Modify", "Replacement": "Conditional",
+        "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket" } }));
+    run(&aws, &Rollout::First).await.0.unwrap();
+}
+
+#[tokio::test]
 async fn a_first_run_makes_every_stack_and_links_them_and_a_second_changes_nothing() {
     let aws = Fake::default();
     let (outputs, asked) = run(&aws, &Rollout::First).await;
