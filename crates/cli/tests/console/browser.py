@@ -58,6 +58,9 @@ class Window:
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE * 1000)
         self.complaints = []
+        # Asked for from the start: asked for only just before a key is pressed, the browser may open the chooser itself.
+        self.choosers = []
+        self.page.on("filechooser", lambda chooser: self.choosers.append(chooser))
         self.page.on("console", lambda message: message.type in ("error", "warning") and self.complain(message))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda box: (self.complaints.append(f"a box: {box.message}"), box.dismiss()))
