@@ -59,6 +59,8 @@ pub struct LookupApi {
     own: String,
     region: String,
     credentials: Option<SharedCredentialsProvider>,
+    /// Whether plain http to this machine is meant: on AWS nothing that is ours listens there.
+    local: bool,
     client: OnceLock<HttpClient>,
     bounds: Bounds,
 }
@@ -91,6 +93,7 @@ impl LookupApi {
             own: address::reachable(own, config.endpoint_url()),
             region: region.as_ref().to_owned(),
             credentials: config.credentials_provider(),
+            local: config.endpoint_url().is_some(),
             client: OnceLock::new(),
             bounds: BOUNDS,
         })
@@ -100,6 +103,9 @@ impl LookupApi {
         match source {
             RecordSource::OwnApi { dataset } => {
                 Ok(Address { url: format!("{}/records/{dataset}", self.own), region: self.region.clone() })
+            }
+            RecordSource::Api { url } if !self.local && !url.starts_with("https://") => {
+                Err(refused("plain http is for the local Regions only: give the dataset's lookup.api as https"))
             }
             RecordSource::Api { url } => Ok(Address::of(url, &self.region)),
             RecordSource::Table => Err(refused("its records are in the table, not in an API")),

@@ -121,6 +121,7 @@ fn api(patience: Duration) -> LookupApi {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
+        .endpoint_url("http://127.0.0.1:1")
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new("AKIDTEST", "s", None, None, "test")))
         .build();
     let bounds = Bounds { patience, answer: 4 * 1024, ..BOUNDS };
@@ -304,4 +305,14 @@ proptest! {
             assert!(server.seen().iter().all(|seen| (1..=100).contains(&seen.keys.len())));
         });
     }
+}
+
+#[tokio::test]
+async fn on_aws_nothing_is_asked_in_the_clear() {
+    let config =
+        SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::new("us-east-1")).build();
+    let api = LookupApi::new(&config, "https://a1b2.execute-api.us-east-1.amazonaws.com/v1").unwrap();
+    let address = |url: &str| api.address(&RecordSource::Api { url: url.into() });
+    assert!(matches!(address("http://127.0.0.1:8080/x"), Err(ServiceError::Refused { .. })));
+    assert!(address("https://api.example.com/x").is_ok());
 }
