@@ -7,7 +7,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::primitives::ByteStream as SdkByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Tag, Tagging};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ServerSideEncryption, Tag, Tagging};
 use bytes::Bytes;
 use futures::stream;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -29,6 +29,8 @@ const COPY_SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remov
 #[derive(Debug, Clone)]
 pub struct S3Objects {
     client: Client,
+    /// The KMS key under which is sealed what is written; without one the bucket's own encryption holds.
+    key: Option<String>,
 }
 
 impl S3Objects {
@@ -46,7 +48,19 @@ impl S3Objects {
     /// Objects as this client reaches them.
     #[must_use]
     pub const fn with_client(client: Client) -> Self {
-        Self { client }
+        Self { client, key: None }
+    }
+
+    /// The same, sealing what it writes under this KMS key, if there is one. Such an object's ETag says nothing of its content, so
+    /// nothing may be named by it.
+    #[must_use]
+    pub fn sealing(self, key: Option<String>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// The encryption to ask for.
+    fn encryption(&self) -> Option<ServerSideEncryption> {
+        self.key.as_ref().map(|_| ServerSideEncryption::AwsKms)
     }
 }
 
@@ -171,6 +185,8 @@ impl WriteObjects for S3Objects {
             .bucket(bucket)
             .key(key)
             .content_type(content_type)
+            .set_server_side_encryption(self.encryption())
+            .set_ssekms_key_id(self.key.clone())
             .body(SdkByteStream::from(body))
             .send()
             .await
@@ -187,6 +203,8 @@ impl AssembleObjects for S3Objects {
             .bucket(bucket)
             .key(key)
             .content_type(content_type)
+            .set_server_side_encryption(self.encryption())
+            .set_ssekms_key_id(self.key.clone())
             .send()
             .await
             .map_err(|error| translate("s3:PutObject", &name(bucket, key), error))?;
@@ -315,6 +333,8 @@ fn copy_source(source: &ObjectRef) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::{Arc, Mutex};
+
     use aws_credential_types::Credentials;
     use aws_sdk_s3::config::{BehaviorVersion, Region};
     use aws_smithy_runtime_api::client::http::{
@@ -340,16 +360,45 @@ mod tests {
         }
     }
 
-    async fn head(status: u16) -> Result<Option<ObjectInfo>, ServiceError> {
+    /// Takes everything that is written, and keeps the encryption and the key that were asked for.
+    #[derive(Debug, Clone, Default)]
+    struct Takes(Arc<Mutex<Vec<[Option<String>; 2]>>>);
+
+    impl HttpConnector for Takes {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let names = ["x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"];
+            self.0.lock().unwrap().push(names.map(|name| request.headers().get(name).map(str::to_owned)));
+            let begun = "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>";
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from(begun))))
+        }
+    }
+
+    fn objects(connector: impl HttpConnector + Clone + 'static) -> S3Objects {
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
             .credentials_provider(Credentials::new("123456789012", "local", None, None, "test"))
             .retry_config(aws_config::retry::RetryConfig::disabled())
-            .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(Answers(status))))
+            .http_client(http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone())))
             .build();
+        S3Objects::with_client(Client::from_conf(config))
+    }
+
+    async fn head(status: u16) -> Result<Option<ObjectInfo>, ServiceError> {
         let object = ObjectRef { bucket: "b".into(), key: "k".into(), etag: None, version_id: None };
-        S3Objects::with_client(Client::from_conf(config)).head(&object).await
+        objects(Answers(status)).head(&object).await
+    }
+
+    #[tokio::test]
+    async fn what_is_written_is_sealed_under_the_key_that_was_given_and_otherwise_as_the_bucket_says() {
+        for key in [None, Some(String::from("arn:aws:kms:us-east-1:123456789012:key/mrk-1"))] {
+            let takes = Takes::default();
+            let objects = objects(takes.clone()).sealing(key.clone());
+            objects.write("b", "output/1/rejects.csv", "text/csv", Bytes::from_static(b"x")).await.unwrap();
+            objects.begin("b", "output/1/output.csv", "text/csv").await.unwrap();
+            let asked = [key.as_ref().map(|_| String::from("aws:kms")), key.clone()];
+            assert_eq!(*takes.0.lock().unwrap(), [asked.clone(), asked]);
+        }
     }
 
     #[tokio::test]

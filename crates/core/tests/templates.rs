@@ -195,10 +195,25 @@ fn with_a_key_every_table_the_queue_and_every_log_are_sealed_and_their_users_may
     for (role, _) in roles().into_iter().filter(|(_, text)| text.contains("dynamodb:")) {
         assert!(opens.contains(&format!("!Ref {role}")), "{role} could not open its table");
     }
-    for (policy, service) in [("TableKeyPolicy", "dynamodb."), ("QueueKeyPolicy", "sqs.")] {
+    for (policy, service) in [("TableKeyPolicy", "dynamodb."), ("QueueKeyPolicy", "sqs."), ("OutputKeyPolicy", "s3.")] {
         let via = format!("\"kms:ViaService\": !Sub \"{service}${{AWS::Region}}");
         assert!(resource(BATCH, policy).contains(&via), "{policy}");
     }
+}
+
+#[test]
+fn results_under_a_key_are_written_replicated_and_opened_by_link_in_both_regions() {
+    assert!(resource(BATCH, "MergeFunction").contains("TANDEM_OUTPUT_KEY: !Ref KmsKeyArn\n"));
+    let links = resource(BATCH, "LinkKeyPolicy");
+    for part in ["Roles: [!Ref DeliverRole]", "Action: kms:Decrypt\n", "s3.${PrimaryRegion}.", "s3.${StandbyRegion}."] {
+        assert!(links.contains(part), "{part}");
+    }
+    let bucket = resource(STORAGE, "Bucket");
+    assert!(bucket.contains("SseKmsEncryptedObjects: !If [HasKey, { Status: Enabled }"), "or S3 leaves them out");
+    assert!(bucket.contains("ReplicaKmsKeyID: !Ref PeerKmsKeyArn"));
+    let role = resource(STORAGE, "ReplicationRole");
+    assert!(statement(role, "OpenHere").contains("Action: kms:Decrypt\n"));
+    assert!(statement(role, "SealThere").contains("Resource: !Ref PeerKmsKeyArn\n"));
 }
 
 #[test]

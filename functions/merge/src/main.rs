@@ -10,7 +10,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let sdk = config::sdk_config().await;
     lambda::run(Merge {
-        objects: S3Objects::new(&sdk),
+        // Results only: what merge reads is named by its ETag, and is not sealed.
+        objects: S3Objects::new(&sdk).sealing(config::optional("TANDEM_OUTPUT_KEY")),
         rejects: RejectsTable::new(&sdk, config::required("TANDEM_REJECTS_TABLE")?),
         datasets: datasets::from_env()?,
     })

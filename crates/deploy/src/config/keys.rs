@@ -25,7 +25,12 @@ pub const EVERYWHERE: [&str; 3] = ["Suffix", "PrimaryRegion", "StandbyRegion"];
 /// The sections.
 pub const SECTIONS: [Section; 8] = [
     Section { name: "network", template: "network", set: &[] },
-    Section { name: "storage", template: "storage", set: &["PeerBucketArn", "IntakeFunctionArn"] },
+    Section {
+        name: "storage",
+        template: "storage",
+        // The keys are those of the batch stacks.
+        set: &["PeerBucketArn", "IntakeFunctionArn", "KmsKeyArn", "PeerKmsKeyArn"],
+    },
     Section { name: "state", template: "state", set: &["WitnessRegion", "Consistency"] },
     Section { name: "arc", template: "routing", set: &["PrimaryVpcId", "StandbyVpcId"] },
     Section { name: "dns", template: "routing-dns", set: &[] },

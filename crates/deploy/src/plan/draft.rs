@@ -162,13 +162,24 @@ impl<'a> Draft<'a> {
     }
 
     fn storage_links(&self, region: &str) -> Links {
-        let [primary, standby] = &self.settings.regions;
-        let peer = if region == primary { standby } else { primary };
-        let peer = format!("arn:aws:s3:::{}", self.settings.bucket(peer));
+        let peer = format!("arn:aws:s3:::{}", self.settings.bucket(self.peer(region)));
         vec![
             ("PeerBucketArn", Value::Text(peer)),
             ("IntakeFunctionArn", self.output(region, "batch", "IntakeFunctionArn")),
         ]
+    }
+
+    /// The batch stacks' key, in this Region and in the other: what they seal is replicated from the first result on.
+    fn results_key(&self, region: &str) -> Vec<(String, String)> {
+        let key = self.settings.parameters.get("batch").and_then(|batch| batch.get("KmsKeyArn"));
+        let key = key.cloned().unwrap_or_default();
+        let there = key.replace("{region}", self.peer(region));
+        vec![("KmsKeyArn".to_owned(), key), ("PeerKmsKeyArn".to_owned(), there)]
+    }
+
+    fn peer(&self, region: &str) -> &str {
+        let [primary, standby] = &self.settings.regions;
+        if region == primary { standby } else { primary }
     }
 
     fn output(&self, region: &str, kind: &str, output: &'static str) -> Value {
@@ -181,7 +192,8 @@ impl<'a> Draft<'a> {
         let known = known.map(|(name, value)| (name.to_owned(), value.clone()));
         let given = self.settings.parameters.get(kind).cloned().unwrap_or_default();
         // One key for both Regions, in each the Region's own: a key of KMS, for example.
-        let texts = known.into_iter().chain(given);
+        let texts =
+            known.into_iter().chain(given).chain(if kind == "storage" { self.results_key(region) } else { Vec::new() });
         let texts = texts.map(|(name, value)| (name, Value::Text(value.replace("{region}", region))));
         let parameters = texts.chain(links.into_iter().map(|(name, value)| (name.to_owned(), value))).collect();
         let stack = StackStep {

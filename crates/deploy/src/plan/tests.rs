@@ -108,3 +108,20 @@ fn without_a_cluster_of_its_own_there_is_neither_network_nor_routing() {
     assert_eq!(kinds(Routing::Dns), ["batch", "failover", "routing-dns", "state", "storage"].into());
     assert_eq!(kinds(Routing::Given), ["batch", "state", "storage"].into());
 }
+
+#[test]
+fn the_key_that_seals_results_is_known_to_both_buckets_in_either_regions_words() {
+    let mut settings = settings(Routing::Arc);
+    let key = "arn:aws:kms:{region}:123456789012:key/mrk-1";
+    settings.parameters.entry("batch".into()).or_default().insert("KmsKeyArn".into(), key.into());
+    let plan = Plan::new(&settings, &Rollout::First);
+    let mut seen = 0;
+    for (step, stack) in plan.stacks().filter(|(_, stack)| stack.kind == "storage") {
+        let there = if step.region == "us-east-1" { "us-west-2" } else { "us-east-1" };
+        for (name, region) in [("KmsKeyArn", step.region.as_str()), ("PeerKmsKeyArn", there)] {
+            assert_eq!(stack.parameters[name], Value::Text(key.replace("{region}", region)), "{}", step.title());
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 4, "before and after the functions are there");
+}
