@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_config::SdkConfig;
 use futures::future::BoxFuture;
-use tandem_aws::batch_list::{BatchList, Listed};
+use tandem_aws::batch_list::{BatchList, Listed, ReadPage};
 use tandem_aws::batches::StateTable;
 use tandem_core::batch::{BatchId, BatchRecord};
 use tandem_core::ports::{Batches, ServiceError};
@@ -75,6 +75,19 @@ impl Records {
     /// As [`Self::get`].
     pub async fn any(&self, most: usize) -> Result<Listed, ServiceError> {
         self.ask(move |replica| Box::pin(replica.list.any(most))).await
+    }
+
+    /// A page of them, from behind this batch on.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub async fn page(&self, after: Option<&BatchId>) -> Result<ReadPage, ServiceError> {
+        let after = after.cloned();
+        self.ask(move |replica| {
+            let after = after.clone();
+            Box::pin(async move { replica.list.page(after.as_ref()).await })
+        })
+        .await
     }
 
     async fn ask<T>(

@@ -53,7 +53,7 @@ impl Snapshot {
             regions: [RegionView::new(primary, "primary", standby), RegionView::new(standby, "standby", primary)],
             functions: Vec::new(),
             datasets,
-            table: TableView { answers: true, error: None, stale_since: None },
+            table: TableView { answers: true, error: None, stale_since: None, listed: None },
             batches: Vec::new(),
             rejects: Vec::new(),
             cost: CostView::default(),
@@ -135,6 +135,8 @@ pub struct TableView {
     pub error: Option<String>,
     /// When what is shown of it was true.
     pub stale_since: Option<String>,
+    /// What had ended by then is known; none until the whole table was read once.
+    pub listed: Option<String>,
 }
 
 /// One batch.

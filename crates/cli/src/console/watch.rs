@@ -5,6 +5,7 @@ mod cost;
 mod marker;
 mod mirror;
 mod rejects;
+mod round;
 mod standing;
 
 use std::sync::Arc;

@@ -13,6 +13,10 @@ let unrolled = false;
 let opened = [];
 // When the table last answered, while it does not: what is old does not go on growing.
 let asOf = null;
+// Whether the whole table was read once.
+let isWhole = false;
+// The whole table is read more slowly the larger it is; below this age nobody needs to know.
+const oldList = 90_000;
 
 const kinds = {
   all: () => true,
@@ -73,6 +77,15 @@ function tellTable(table) {
   attribute($("table-old"), "title", old && table.stale_since ? exact(table.stale_since) : null);
   optional($("table-error"), old ? line(table.error ?? "The state table does not answer; this goes on by itself.") : "");
   attribute($("batches"), "data-old", old ? "yes" : null);
+  isWhole = Boolean(table?.listed);
+  optional($("table-listed"), table && !old ? listed(table.listed) : "");
+}
+
+/** How old the list of those that have ended is, if that is worth a word. */
+function listed(since) {
+  if (!since) return "still reading the table";
+  const at = Date.parse(since);
+  return clock.now() - at > oldList ? `ended ones as of ${new Date(at).toLocaleTimeString("en-GB")}` : "";
 }
 
 function drawTable(table) {
@@ -85,7 +98,7 @@ function drawTable(table) {
   opened = [];
   table.set(listed, (batch) => batch.id);
   show($("batches"), listed.length > 0);
-  optional($("batches-empty"), listed.length ? "" : all.length ? "No batch is like that." : "No batch yet. Drop a CSV file on this page to make the first.");
+  optional($("batches-empty"), listed.length ? "" : all.length ? "No batch is like that." : isWhole ? "No batch yet. Drop a CSV file on this page to make the first." : "Reading the table.");
   show($("more"), found.length > atFirst());
   text($("more"), unrolled ? `Show the first ${atFirst()}` : `Show all ${number(found.length)}`);
 }

@@ -12,13 +12,14 @@ use time::OffsetDateTime;
 use super::super::Console;
 use super::super::board::now;
 use super::super::snapshot::{BatchView, NoteKind};
+use super::round::Round;
 use super::within;
 use crate::cost::seconds_of;
 use crate::records::Records;
 
 /// How long the table may take: both Regions are tried.
 const ANSWER: Duration = Duration::from_secs(15);
-/// Most batches that one look reads.
+/// Most open batches that one look reads, and at least as many that are kept.
 const MOST: usize = 1_000;
 /// Most batches that are shown.
 pub const SHOWN: usize = 100;
@@ -27,32 +28,29 @@ const EXECUTION: Duration = Duration::from_secs(4);
 /// Most executions that one look asks for.
 const EXECUTIONS: usize = 20;
 
-/// Reads the open batches often, and all of them now and then: the open ones are a small index.
+/// Reads the open batches often, since they are a small index, and all of them as often as that may cost.
 pub async fn records(console: Arc<Console>) {
     let pause = console.pause(Duration::from_secs(1), Duration::from_secs(3));
     let all_every = console.pause(Duration::from_secs(3), Duration::from_secs(30));
     let table = console.deployment.records();
-    let (mut known, mut all_read): (BTreeMap<BatchId, BatchRecord>, Option<Instant>) = Default::default();
+    let (mut known, mut round) = (BTreeMap::new(), Round::new(all_every, console.local.is_none()));
     loop {
-        let all = all_read.is_none_or(|read| read.elapsed() >= all_every);
         let ids = console.known.uploaded();
-        let looked = within(ANSWER, look(&table, &mut known, &ids, all)).await;
-        if all {
-            // Whatever came of it: all of them are a long read, which is not to be begun again at once.
-            all_read = Some(Instant::now());
+        let mut looked = within(ANSWER, look(&table, &mut known, &ids)).await;
+        if looked.is_ok() {
+            looked = read_on(&table, &mut known, &mut round).await;
         }
         forget_the_oldest(&mut known);
-        tell(&console, &known, looked.err());
+        tell(&console, &known, looked.err(), round.listed());
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Brings what is known up to date.
+/// Brings what is known of the open batches up to date.
 async fn look(
     table: &Records,
     known: &mut BTreeMap<BatchId, BatchRecord>,
     uploaded: &[BatchId],
-    all: bool,
 ) -> Result<(), ServiceError> {
     let open = table.unfinished(MOST).await?.batches;
     let listed: HashSet<BatchId> = open.iter().map(|record| record.batch_id.clone()).collect();
@@ -60,20 +58,35 @@ async fn look(
     let new = uploaded.iter().filter(|id| !known.contains_key(*id)).cloned();
     let wanted: HashSet<BatchId> = left.chain(new).filter(|id| !listed.contains(id)).collect();
     let mut read = open;
-    if all {
-        read.extend(table.any(MOST).await?.batches);
-    }
     if !wanted.is_empty() {
         read.extend(table.named(&wanted.into_iter().collect::<Vec<_>>()).await?);
     }
+    learn(known, read);
+    Ok(())
+}
+
+/// Reads as many pages of the whole table as may be read now.
+async fn read_on(table: &Records, known: &mut BTreeMap<BatchId, BatchRecord>, round: &mut Round) -> Result<(), String> {
+    for _ in 0..round.pages(Instant::now()) {
+        let asked = now();
+        let page = within(ANSWER, table.page(round.after())).await;
+        let page = page.inspect_err(|_| round.has_failed(Instant::now()))?;
+        learn(known, page.batches);
+        if round.has_read(&asked, page.next, page.units, Instant::now()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// An index and a replica may tell what was: the newer stays.
+fn learn(known: &mut BTreeMap<BatchId, BatchRecord>, read: Vec<BatchRecord>) {
     for record in read {
-        // An index and a replica may tell what was: the newer stays.
         let older = known.get(&record.batch_id).is_none_or(|held| held.updated <= record.updated);
         if older {
             known.insert(record.batch_id.clone(), record);
         }
     }
-    Ok(())
 }
 
 /// What nobody sees any more is not kept: the console may be open for weeks.
@@ -91,7 +104,7 @@ fn forget_the_oldest(known: &mut BTreeMap<BatchId, BatchRecord>) {
     }
 }
 
-fn tell(console: &Console, known: &BTreeMap<BatchId, BatchRecord>, error: Option<String>) {
+fn tell(console: &Console, known: &BTreeMap<BatchId, BatchRecord>, error: Option<String>, listed: Option<&str>) {
     let silent = console.board.look(|snapshot| snapshot.table.answers) && error.is_some();
     if let (true, Some(error)) = (silent, &error) {
         console.board.note(NoteKind::Error, format!("the state table does not answer: {error}"));
@@ -105,6 +118,7 @@ fn tell(console: &Console, known: &BTreeMap<BatchId, BatchRecord>, error: Option
         table.answers = error.is_none();
         table.stale_since = error.is_some().then(|| table.stale_since.take().unwrap_or_else(now));
         table.error = error;
+        table.listed = listed.map(str::to_owned);
         snapshot.batches = views;
     });
 }
