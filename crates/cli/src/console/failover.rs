@@ -18,7 +18,7 @@ use super::Console;
 use super::board::now;
 use super::refusal::{Refusal, Said};
 use super::snapshot::NoteKind;
-use super::trouble::{plain, sentence};
+use super::trouble::{plain, sentence, without_links};
 use crate::failover::{Begun, Followed, Follower, Outcome, Passes, Takeover, note, pace, until_ended};
 use crate::runbook::{Answer, Observe, StepRecord, StepStatus};
 
@@ -30,7 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(900);
 pub struct FailoverView {
     run_id: String,
     to: String,
-    from_console: bool,
     steps: Vec<StepView>,
     ended: bool,
     ok: Option<bool>,
@@ -218,7 +217,6 @@ fn waiting(takeover: &Takeover, to: &str) -> FailoverView {
     FailoverView {
         run_id: takeover.run_id().to_string(),
         to: to.to_owned(),
-        from_console: true,
         steps: takeover.steps().map(step).collect(),
         ended: false,
         ok: None,
@@ -241,7 +239,7 @@ fn finish(console: &Console, ok: bool, message: String) {
 /// Tells the end, and follows what was taken over.
 fn ended(console: &Arc<Console>, outcome: Outcome, began: Begun) -> Option<JoinHandle<()>> {
     let ok = outcome.failure().is_none();
-    finish(console, ok, plain_or(outcome.headline()));
+    finish(console, ok, plain_or(&outcome.headline()));
     if outcome.followed.open.is_empty() {
         return None;
     }
@@ -257,9 +255,11 @@ fn ended(console: &Arc<Console>, outcome: Outcome, began: Begun) -> Option<JoinH
     }))
 }
 
-/// The whole of a headline that is long is worth more than its beginning.
-fn plain_or(headline: String) -> String {
-    crate::exit::known_trouble(&headline).map_or_else(|| crate::terminal::one_line(&headline), str::to_owned)
+/// The whole of a headline that is long is worth more than its beginning: which step failed, and how to go on. What is known to be
+/// behind that comes after it.
+fn plain_or(headline: &str) -> String {
+    let words = without_links(&crate::terminal::one_line(headline));
+    crate::exit::known_trouble(headline).map_or_else(|| words.clone(), |remedy| format!("{words}. {remedy}"))
 }
 
 /// Tells how the following goes.
@@ -352,6 +352,15 @@ mod tests {
         {
             assert_eq!(checked(&regions, to, confirm).unwrap_err().status, StatusCode::BAD_REQUEST, "{to} {confirm}");
         }
+    }
+
+    #[test]
+    fn a_headline_keeps_its_own_words_on_one_line_before_a_known_trouble_and_holds_no_link() {
+        let words = "SetActive failed: ExpiredToken: over; mend that and give the same command again: nothing toggles";
+        let told = plain_or(&words.replace("; ", ";\n"));
+        assert!(told.starts_with(words), "{told}");
+        assert!(told.contains("renew") && !told.contains('\n'), "{told}");
+        assert_eq!(plain_or("no answer from https://x/o.csv?X-Amz-Signature=abc here"), "no answer from (a link) here");
     }
 
     #[test]

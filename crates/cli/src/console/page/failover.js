@@ -97,7 +97,7 @@ async function begin() {
   text($("failover-error"), "");
   try {
     const { run_id: id } = await post("/api/failover", { to: target, confirm });
-    if (run?.run_id !== id) run = { run_id: id, to: target, from_console: true, steps: [], ended: false, ok: null };
+    if (run?.run_id !== id) run = { run_id: id, to: target, steps: [], ended: false, ok: null };
     showRun();
   } catch (failure) {
     text($("failover-error"), failure.message);
@@ -127,7 +127,7 @@ function drawRun() {
   steps.set(run.steps ?? [], (step) => step.name);
   const followed = run.followed;
   optional($("failover-followed"), followed ? `Of the batches that were taken over, ${followed.ended} ${followed.ended === 1 ? "has" : "have"} ended and ${followed.open} ${followed.open === 1 ? "is" : "are"} open.` : "");
-  text($("failover-id"), `Run ${line(run.run_id)}${run.from_console ? "" : ", started outside this console"}`);
+  text($("failover-id"), `Run ${line(run.run_id)}`);
   tellBanner();
 }
 
