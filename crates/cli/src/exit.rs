@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use tandem_core::ports::ServiceError;
+use tandem_deploy::trouble::of_the_caller;
 
 /// What the exit statuses mean, for `--help`.
 pub const HELP: &str = "\
@@ -17,26 +18,27 @@ Exit status:
 /// What to do about the access point if it does not answer.
 pub const LOST: &str = "if its Region is lost, `tandem failover` leads uploads and links to the other one";
 
-/// What AWS says where the caller's own credentials or clock are at fault, and what to do about it.
-const TROUBLE: [(&[&str], &str); 3] = [
-    (
-        &["RequestTimeTooSkewed", "Signature expired", "Signature not yet current"],
-        "this machine's clock differs from AWS's by minutes: set it (for example `timedatectl set-ntp true`), and try again",
-    ),
-    (
-        &["ExpiredToken", "TokenRefreshRequired", "security token included in the request is expired"],
-        "your AWS credentials have expired: renew them (for example `aws sso login`), export them, and start the command again",
-    ),
-    (
-        &["InvalidClientTokenId", "UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch"],
-        "AWS does not know these credentials: look at AWS_PROFILE and the AWS_ variables, and start the command again",
-    ),
-];
-
-/// The one sentence, with its remedy, for what everybody meets sooner or later.
+/// What to do about what everybody meets sooner or later: the caller's own credentials or clock are at fault.
 pub fn known_trouble(text: &str) -> Option<&'static str> {
-    let found = TROUBLE.iter().find(|(signs, _)| signs.iter().any(|sign| text.contains(sign)));
-    found.map(|(_, sentence)| *sentence)
+    of_the_caller(text).map(|trouble| trouble.remedy)
+}
+
+/// An error in its own words, which may say what was under way and how to go on, and on a line after them what to do about a known
+/// trouble. What is behind that trouble, by the SDK's account, is left out then: it says the same again, and much more.
+pub fn told(error: &anyhow::Error) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        words.push(cause.to_string());
+        if let Some(remedy) = known_trouble(&words.join(": ")) {
+            return with_remedy(&words.join(": "), remedy);
+        }
+    }
+    format!("{error:#}")
+}
+
+/// Unless the words hold it already.
+fn with_remedy(words: &str, remedy: &str) -> String {
+    if words.contains(remedy) { words.to_owned() } else { format!("{words}\n{remedy}") }
 }
 
 /// The exit status.
@@ -147,5 +149,29 @@ mod tests {
         assert_eq!(wrapped(Interrupted.into()).map_err(|error| status_of(&error)), Err(Status::GivenUp));
         let denied = ServiceError::Denied { operation: "s3:PutObject", message: "no".into() };
         assert_eq!(wrapped(denied.into()).map_err(|error| status_of(&error)), Err(Status::Unreachable));
+    }
+
+    #[test]
+    fn a_known_trouble_leaves_an_errors_own_words_and_adds_what_to_do_once() {
+        let step =
+            "SetActive failed: ExpiredTokenException: the token is over; mend that and give the same command again";
+        let text = told(&anyhow!("{step}"));
+        assert_eq!(text.lines().next(), Some(step));
+        assert!(text.lines().nth(1).is_some_and(|line| line.contains("renew")), "{text}");
+        assert_eq!(text.lines().count(), 2);
+        // A command that failed says it already.
+        assert_eq!(told(&anyhow!("{text}\nMend that, then go on with: tandem deploy")).matches("renew").count(), 1);
+        assert_eq!(told(&anyhow!("inner").context("outer")), "outer: inner");
+    }
+
+    #[test]
+    fn what_the_sdk_says_behind_a_known_trouble_is_left_out() {
+        let source = "service error: Error { code: \"ExpiredTokenException\", raw: Response { .. } }".into();
+        let message = "ExpiredTokenException: the token is over".into();
+        let failed = ServiceError::Unavailable { operation: "dynamodb:Scan", message, source };
+        let text = told(&anyhow::Error::from(failed).context("while looking for open batches"));
+        let own = "while looking for open batches: dynamodb:Scan failed: ExpiredTokenException: the token is over";
+        assert_eq!(text.lines().next(), Some(own));
+        assert!(!text.contains("raw:"), "{text}");
     }
 }

@@ -35,7 +35,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::deployment::Which;
-use crate::exit::{Interrupted, interruption, known_trouble, status_of};
+use crate::exit::{Interrupted, interruption, status_of, told};
 
 /// Tandem: CSV files in, validated and enriched results out, on two AWS Regions.
 #[derive(Debug, Parser)]
@@ -198,8 +198,7 @@ async fn main() -> ExitCode {
     match run(&cli).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let told = format!("{error:#}");
-            let told = known_trouble(&told).unwrap_or(&told);
+            let told = told(&error);
             eprintln!("{} {told}", ::console::Style::new().for_stderr().red().bold().apply_to("error:"));
             status_of(&error).into()
         }

@@ -6,8 +6,9 @@ use anyhow::Context;
 use aws_config::SdkConfig;
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata};
+use tandem_deploy::trouble::of_the_caller;
 
-use crate::exit::{Unreachable, known_trouble};
+use crate::exit::Unreachable;
 
 /// A stack that is there.
 pub struct Stack {
@@ -36,12 +37,8 @@ pub async fn find(config: &SdkConfig, name: &str) -> anyhow::Result<Option<Stack
         Ok(described) => described,
         Err(error) if error.code() == Some("ValidationError") => return Ok(None),
         Err(error) => {
-            let remedy = "if that Region is lost, name the other one with --region";
-            let error = DisplayErrorContext(&error).to_string();
-            let message = known_trouble(&error).map(str::to_owned);
-            let message = message
-                .unwrap_or_else(|| format!("CloudFormation in {region} did not describe {name} ({remedy}): {error}"));
-            return Err(Unreachable(message).into());
+            let said = DisplayErrorContext(&error).to_string();
+            return Err(Unreachable(undescribed(region, name, &said)).into());
         }
     };
     let Some(stack) = described.stacks().first() else { return Ok(None) };
@@ -50,4 +47,31 @@ pub async fn find(config: &SdkConfig, name: &str) -> anyhow::Result<Option<Stack
     let outputs = stack.outputs().iter().filter_map(|pair| Some((pair.output_key()?, pair.output_value()?)));
     let values = parameters.chain(outputs).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Ok(Some(Stack { name: name.to_owned(), values }))
+}
+
+/// That a stack was not described, and why. Of what the caller is at fault for, its sign is enough: the remedy comes with it, and
+/// no other Region would answer better.
+fn undescribed(region: &str, name: &str, said: &str) -> String {
+    let what = format!("CloudFormation in {region} did not describe {name}");
+    match of_the_caller(said) {
+        Some(trouble) => format!("{what}: {}", trouble.sign),
+        None => format!("{what} (if that Region is lost, name the other one with --region): {said}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::told;
+
+    #[test]
+    fn a_stack_that_is_not_described_is_named_with_what_can_be_done_about_it() {
+        let page =
+            "service error: unhandled error (ExpiredToken): Error { code: \"ExpiredToken\", raw: Response { .. } }";
+        let expired = told(&Unreachable(undescribed("us-east-1", "tandem-dev-state", page)).into());
+        assert!(expired.starts_with("CloudFormation in us-east-1 did not describe tandem-dev-state: ExpiredToken\n"));
+        assert!(expired.contains("renew") && !expired.contains("raw:") && !expired.contains("--region"), "{expired}");
+        let lost = undescribed("us-east-1", "tandem-dev-state", "dispatch failure: connection refused");
+        assert!(lost.contains("--region") && lost.ends_with("connection refused"), "{lost}");
+    }
 }

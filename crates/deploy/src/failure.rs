@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::trouble;
+
 /// The `aws` command failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandFailed {
@@ -24,36 +26,6 @@ impl fmt::Display for CommandFailed {
     }
 }
 
-/// What the command says where it can't act at all, and what to do then.
-const REMEDIES: [(&[&str], &str); 5] = [
-    (
-        &["Unable to locate credentials", "NoCredentials", "could not be found in the shared credentials"],
-        "No credentials: set AWS_PROFILE, or sign in (aws configure, aws sso login), and give the command again.",
-    ),
-    (
-        &[
-            "ExpiredToken",
-            "RequestExpired",
-            "token included in the request is expired",
-            "Token has expired",
-            "SSO session",
-        ],
-        "The credentials have expired: sign in again (aws sso login, or fresh keys), and give the command again.",
-    ),
-    (
-        &["RequestTimeTooSkewed", "Signature not yet current", "Signature expired"],
-        "This machine's clock is wrong by more than 5 minutes: set it (timedatectl set-ntp true), and give the command again.",
-    ),
-    (
-        &["InvalidClientTokenId", "UnrecognizedClient", "InvalidAccessKeyId", "SignatureDoesNotMatch"],
-        "AWS does not know these credentials: name others (AWS_PROFILE), or switch the Region on for the account if it is an opt-in one.",
-    ),
-    (
-        &["Could not connect to the endpoint", "Connection was closed", "Connect timeout", "Read timeout"],
-        "The Region does not answer: look at the network and at the AWS Health Dashboard, then give the command again.",
-    ),
-];
-
 impl CommandFailed {
     /// What it printed isn't what was expected.
     #[must_use]
@@ -72,14 +44,7 @@ impl CommandFailed {
     /// What to do about it, where it is known.
     #[must_use]
     pub fn remedy(&self) -> Option<&'static str> {
-        let says = |texts: &[&str]| texts.iter().any(|text| self.said.contains(text));
-        REMEDIES.iter().find(|(texts, _)| says(texts)).map(|(_, remedy)| *remedy)
-    }
-
-    /// Whether nothing at all can be asked: credentials or clock.
-    #[must_use]
-    pub fn is_about_the_caller(&self) -> bool {
-        REMEDIES[..4].iter().any(|(texts, _)| texts.iter().any(|text| self.said.contains(text)))
+        trouble::known(&self.said).map(|trouble| trouble.remedy)
     }
 }
 
@@ -127,19 +92,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_comes_with_a_remedy() {
-        for (said, remedy) in [
-            ("Unable to locate credentials. You can configure credentials by running \"aws login\".", "No credentials"),
-            ("An error occurred (ExpiredToken) when calling the GetCallerIdentity operation", "sign in again"),
-            ("An error occurred (RequestTimeTooSkewed): The difference between the request time", "clock is wrong"),
-            ("An error occurred (SignatureDoesNotMatch): Signature expired: 20261121T000000Z", "clock is wrong"),
-            ("An error occurred (InvalidClientTokenId)", "does not know these credentials"),
-            ("Could not connect to the endpoint URL: \"https://sts\"", "does not answer"),
-        ] {
-            let failed = CommandFailed { command: "sts get-caller-identity".into(), said: said.into() };
-            assert!(failed.to_string().contains(remedy), "{failed}");
-        }
-        let other = CommandFailed { command: "x".into(), said: "AlreadyExists".into() };
-        assert_eq!((other.remedy(), other.is_about_the_caller()), (None, false));
+    fn what_is_known_is_said_whole_and_with_its_remedy() {
+        let failed = |said: &str| CommandFailed { command: "sts get-caller-identity".into(), said: said.into() };
+        let known = failed("An error occurred (ExpiredToken) when calling the GetCallerIdentity operation").to_string();
+        assert!(known.starts_with("aws sts get-caller-identity: An error occurred (ExpiredToken)"), "{known}");
+        assert!(known.ends_with(trouble::known("ExpiredToken").map_or("", |trouble| trouble.remedy)), "{known}");
+        assert_eq!(failed("AlreadyExists").to_string(), "aws sts get-caller-identity: AlreadyExists");
     }
 }

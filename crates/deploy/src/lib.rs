@@ -16,6 +16,7 @@ pub mod plan;
 pub mod progress;
 pub mod regions;
 mod template;
+pub mod trouble;
 
 #[cfg(test)]
 mod fake;

@@ -23,7 +23,8 @@ pub fn plain(text: &str) -> String {
     }
 }
 
-fn without_links(text: &str) -> String {
+/// A text of one line without links, which are as good as what they lead to.
+pub fn without_links(text: &str) -> String {
     let word = |word: &str| if word.contains("X-Amz-Signature") { String::from("(a link)") } else { word.to_owned() };
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
