@@ -144,7 +144,7 @@ impl<A: Aws> Destroyer<'_, A> {
             if kind == "routing-dns" {
                 self.record(survey).await?;
             }
-            // The Regions have nothing of each other in a stack; but a key's replica goes before the key.
+            // The Regions have nothing of each other in a stack, except that a key can't go before its replica: and both stay.
             let regions: Vec<&String> = of_kind.map(|(region, _)| region).collect();
             future::try_join_all(regions.into_iter().map(|region| self.stack(kind, region))).await?;
         }

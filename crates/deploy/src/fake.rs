@@ -166,7 +166,9 @@ impl Aws for Fake {
             "cloudformation execute-change-set" => {
                 let (key, parameters) =
                     self.sets.borrow_mut().remove(value(arguments, "--change-set-name").unwrap()).unwrap();
-                self.change(&key, parameters, arguments)
+                // It only begins: how it ends, the stack's status says.
+                let _seen_later = self.change(&key, parameters, arguments);
+                Ok(String::new())
             }
             "cloudformation delete-stack" => {
                 let key = format!("{region}/{}", value(arguments, "--stack-name").unwrap());

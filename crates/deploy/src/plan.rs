@@ -13,6 +13,9 @@ pub const ROUTING_REGION: &str = "us-west-2";
 /// The object that a deployment which came to its end leaves in the primary's bucket of artefacts.
 pub const MARK: &str = "deployed";
 
+/// How many seconds the TXT record of mode dns may be kept, where nobody says: as the templates have it.
+const RECORD_TTL: &str = "10";
+
 /// How the active Region is told and set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Routing {
@@ -64,11 +67,11 @@ impl Settings {
         format!("{}-artefacts", self.bucket(region))
     }
 
-    /// How long the TXT record of mode dns may be kept: what the zone's section says, or the template's default.
+    /// How long the TXT record of mode dns may be kept: what the zone's section says, or the templates by themselves.
     #[must_use]
     pub fn record_ttl(&self) -> String {
         let told = self.parameters.get("routing-dns").and_then(|told| told.get("TxtTtlSeconds"));
-        told.cloned().unwrap_or_else(|| "10".to_owned())
+        told.cloned().unwrap_or_else(|| RECORD_TTL.to_owned())
     }
 
     /// Every Region that has stacks.
@@ -208,6 +211,25 @@ impl Plan {
             Action::Stack(stack) => Some((step, stack)),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod templates {
+    #![allow(clippy::unwrap_used)]
+
+    use std::path::Path;
+
+    use super::RECORD_TTL;
+    use crate::template::Template;
+
+    #[test]
+    fn the_record_is_kept_as_long_as_the_templates_say_by_themselves() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for kind in ["routing-dns", "batch"] {
+            let template = Template::load(&root, kind).unwrap();
+            assert_eq!(template.parameters["TxtTtlSeconds"].default.as_deref(), Some(RECORD_TTL), "{kind}");
+        }
     }
 }
 

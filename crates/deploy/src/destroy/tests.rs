@@ -56,6 +56,17 @@ async fn stacks_go_in_the_reverse_order_and_those_of_others_stay() {
     assert!(destroyer.survey().await.unwrap().stacks.values().all(Vec::is_empty));
 }
 
+#[test]
+fn a_key_and_its_replica_stay_so_that_neither_regions_stack_waits_for_the_others() {
+    let template = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sam/key.yaml");
+    let template: serde_json::Value = serde_saphyr::from_str(&std::fs::read_to_string(template).unwrap()).unwrap();
+    let resources = template["Resources"].as_object().unwrap();
+    assert_eq!(resources.len(), 2);
+    for (name, resource) in resources {
+        assert_eq!(resource["DeletionPolicy"], "Retain", "{name}: its stack must go in an order then");
+    }
+}
+
 #[tokio::test]
 async fn what_is_in_the_buckets_is_said_and_what_stays_is_named() {
     let aws = deployed(&["us-east-1/tandem-dev-storage"]);

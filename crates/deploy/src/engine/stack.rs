@@ -1,5 +1,6 @@
 //! One stack, from wherever it stands to where the plan wants it.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -69,20 +70,24 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
         outputs: &AllOutputs,
     ) -> Result<(Outcome, Outputs), StepFailed> {
         let own = key(&step.region, &stack.stack);
+        // Until something was begun here, the events are those of an earlier operation, which has nothing to do with a failure.
+        let events_tell = Cell::new(false);
         let work = async {
             let parameters = parameters(stack, outputs).map_err(|missing| anyhow!("{missing} is not known"))?;
             let there = match known {
-                Some(known) => self.settled(&step.region, &stack.stack, known.clone()).await?,
+                Some(known) => self.settled(&step.region, &stack.stack, known.clone(), &events_tell).await?,
                 None if self.made.borrow().contains(&own) => None,
                 // Somebody else may have made it since: then what an update would lose is looked at.
                 None => match self.aws.stack(&step.region, &stack.stack).await? {
-                    Some(appeared) => self.settled(&step.region, &stack.stack, appeared).await?,
+                    Some(appeared) => self.settled(&step.region, &stack.stack, appeared, &events_tell).await?,
                     None => None,
                 },
             };
             let outcome = match there {
-                Some(_) => self.update(stack, &step.region, &parameters).await?,
+                Some(_) => self.update(stack, &step.region, &parameters, &events_tell).await?,
                 None => {
+                    // Whatever the stack has seen, it has seen in this run.
+                    events_tell.set(true);
                     let (_, outcome) = self.deploy(stack, &step.region, &parameters, &[]).await?;
                     self.made.borrow_mut().insert(own);
                     outcome
@@ -94,12 +99,18 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
         };
         match work.await {
             Ok(done) => Ok(done),
-            Err(why) => Err(self.explained(step, stack, why).await),
+            Err(why) => Err(self.explained(step, stack, why, events_tell.get()).await),
         }
     }
 
     /// Waits until nobody changes the stack, and takes it away if it was never complete. `None`: it isn't there.
-    async fn settled(&self, region: &str, name: &str, known: Stack) -> anyhow::Result<Option<Stack>> {
+    async fn settled(
+        &self,
+        region: &str,
+        name: &str,
+        known: Stack,
+        events_tell: &Cell<bool>,
+    ) -> anyhow::Result<Option<Stack>> {
         // A status that asks for more than an update may be an old one by now: an earlier step may have dealt with it.
         let mut stack = match approach(&known.status) {
             Approach::Update => Some(known),
@@ -115,7 +126,11 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
                     deleting = true;
                 }
                 Approach::Replace => tokio::time::sleep(self.aws.between_looks()).await,
-                Approach::Refuse => anyhow::bail!(refusal(&seen.status, region, name).unwrap_or_default()),
+                Approach::Refuse => {
+                    // They are what the refusal asks somebody to mend.
+                    events_tell.set(true);
+                    anyhow::bail!(refusal(&seen.status, region, name).unwrap_or_default())
+                }
             }
             stack = self.aws.stack(region, name).await?;
         }
@@ -123,7 +138,13 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
     }
 
     /// Updates a stack by a change set that was looked at first.
-    async fn update(&self, stack: &StackStep, region: &str, parameters: &[String]) -> anyhow::Result<Outcome> {
+    async fn update(
+        &self,
+        stack: &StackStep,
+        region: &str,
+        parameters: &[String],
+        events_tell: &Cell<bool>,
+    ) -> anyhow::Result<Outcome> {
         let Some(set) = self.change_set(stack, region, parameters).await? else { return Ok(Outcome::Unchanged) };
         let changes = set.changes(self.aws, region).await?;
         let losses = changes.losses();
@@ -135,6 +156,7 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
             );
         }
         self.aws.run(region, &["cloudformation", "execute-change-set", "--change-set-name", &set.arn]).await?;
+        events_tell.set(true);
         loop {
             let now = self.aws.stack(region, &stack.stack).await?;
             let now = now.with_context(|| format!("the stack {} is gone", stack.stack))?;
@@ -191,13 +213,14 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
     }
 
     /// A failure with the stack's status and the resources that failed. What can't be asked is left out.
-    async fn explained(&self, step: &Step, stack: &StackStep, why: anyhow::Error) -> StepFailed {
+    async fn explained(&self, step: &Step, stack: &StackStep, why: anyhow::Error, events_tell: bool) -> StepFailed {
         let now = self.aws.stack(&step.region, &stack.stack).await.ok().flatten();
         let status = now.map_or_else(|| "not there".to_owned(), |now| now.status);
         let arguments = ["cloudformation", "describe-stack-events", "--stack-name", &stack.stack];
-        let events = match self.aws.run(&step.region, &arguments).await {
-            Ok(json) if !status.ends_with("_COMPLETE") || status.contains("ROLLBACK") => failures(&json),
-            _ => Vec::new(),
+        let asks = events_tell && (!status.ends_with("_COMPLETE") || status.contains("ROLLBACK"));
+        let events = match asks {
+            true => self.aws.run(&step.region, &arguments).await.map_or_else(|_| Vec::new(), |json| failures(&json)),
+            false => Vec::new(),
         };
         StepFailed { step: step.title(), stack: Some((stack.stack.clone(), status)), resources: events, why }
     }

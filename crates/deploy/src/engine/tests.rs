@@ -128,6 +128,40 @@ async fn what_would_lose_data_is_not_done_unless_it_is_meant() {
 }
 
 #[tokio::test]
+async fn a_failure_before_anything_was_begun_is_not_explained_by_what_failed_in_an_earlier_run() {
+    let update = Rollout::Update { active: "us-east-1".to_owned() };
+    let state = "us-east-1/tandem-dev-state";
+    let rolled_back = async || {
+        let aws = Fake::default();
+        run(&aws, &Rollout::First).await.0.unwrap();
+        let mut stacks = aws.stacks.borrow_mut();
+        "UPDATE_ROLLBACK_COMPLETE".clone_into(&mut stacks.get_mut(state).unwrap().status);
+        stacks.get_mut(state).unwrap().parameters.clear();
+        drop(stacks);
+        aws
+    };
+    let aws = rolled_back().await;
+    aws.resource_changes.borrow_mut().push(json!({ "ResourceChange": { "Action": "Remove",
+        "LogicalResourceId": "BatchesTable", "ResourceType": "AWS::DynamoDB::GlobalTable" } }));
+    let refused = run(&aws, &update).await.0.unwrap_err();
+    assert!(refused.to_string().contains("--allow-replacement"), "{refused}");
+    assert_eq!(refused.resources, []);
+
+    let aws = rolled_back().await;
+    aws.answer("us-east-1 cloudformation deploy", Err("An error occurred (ValidationError): Template format error"));
+    let invalid = run(&aws, &update).await.0.unwrap_err();
+    assert!(invalid.to_string().contains("Template format error"), "{invalid}");
+    assert_eq!(invalid.resources, []);
+
+    // What fails in this run's own update is told.
+    let aws = rolled_back().await;
+    *aws.fail_at.borrow_mut() = Some(0);
+    let failed = run(&aws, &update).await.0.unwrap_err();
+    assert!(failed.to_string().contains("ended as UPDATE_ROLLBACK_COMPLETE"), "{failed}");
+    assert_eq!(failed.resources.len(), 1, "{failed}");
+}
+
+#[tokio::test]
 async fn a_stack_that_somebody_is_changing_is_waited_for() {
     let aws = Fake::default();
     run(&aws, &Rollout::First).await.0.unwrap();
