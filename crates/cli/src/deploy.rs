@@ -144,7 +144,7 @@ async fn deploy<A: Aws, H: Hooks>(
     hooks: &H,
     watch: &Watch,
 ) -> anyhow::Result<()> {
-    let findings = checks::all(aws, &prepared.config, &prepared.folders.root).await;
+    let findings = checks::all(aws, &prepared.config, &prepared.folders.root, prepared.build()).await;
     show::findings(&findings);
     let problems = findings.iter().filter(|finding| !finding.ok).count();
     if problems > 0 && !args.plan {

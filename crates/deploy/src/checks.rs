@@ -1,6 +1,6 @@
 //! What is looked at before anything is created. Each check says that all is well, or what to do.
 
-mod artefacts;
+pub mod artefacts;
 
 use std::path::Path;
 
@@ -33,10 +33,11 @@ impl Finding {
     }
 }
 
-/// Looks at everything. Where AWS can't be asked at all, what would have to be asked is left out.
-pub async fn all(aws: &impl Aws, config: &Config, root: &Path) -> Vec<Finding> {
+/// Looks at everything. Where AWS can't be asked at all, what would have to be asked is left out. `build` is the command that
+/// would build the functions.
+pub async fn all(aws: &impl Aws, config: &Config, root: &Path, build: &str) -> Vec<Finding> {
     let mut findings = vec![
-        Finding::of("functions", artefacts::built(root, &config.architecture)),
+        Finding::of("functions", artefacts::built(root, &config.architecture, build)),
         Finding::of("Regions", regions(config)),
     ];
     let credentials = credentials(aws, config).await;

@@ -224,12 +224,6 @@ impl Paths {
         self.home().join("run")
     }
 
-    /// The built artefact of a function: the folder that holds its `bootstrap`.
-    #[must_use]
-    pub fn artefact(&self, function: &str) -> PathBuf {
-        self.root.join("target").join("lambda").join(function)
-    }
-
     /// A SAM template.
     #[must_use]
     pub fn template(&self, name: &str) -> PathBuf {

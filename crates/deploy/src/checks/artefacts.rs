@@ -4,9 +4,21 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// Whether every function of the project is built, and for the architecture that it is deployed as.
-pub fn built(root: &Path, architecture: &str) -> Result<String, String> {
-    let remedy = if architecture == "arm64" { "scripts/build.sh --arm64" } else { "scripts/build.sh --release" };
+/// The command that builds the functions for this machine.
+pub const BUILD_HERE: &str = "scripts/build.sh";
+
+/// The command that builds the functions for AWS.
+#[must_use]
+pub fn build_for_aws(architecture: &str) -> &'static str {
+    if architecture == "arm64" { "scripts/build.sh --arm64" } else { "scripts/build.sh --release" }
+}
+
+/// Whether every function of the project is built, and for the architecture that it is deployed as. In words; `build` is the
+/// command that would build them.
+///
+/// # Errors
+/// Names the functions that are not, and the command.
+pub fn built(root: &Path, architecture: &str, build: &str) -> Result<String, String> {
     let listing = std::fs::read_dir(root.join("functions"));
     let listing = listing.map_err(|error| format!("{} has no functions: {error}", root.display()))?;
     let functions = listing.filter_map(Result::ok).filter(|entry| entry.path().join("Cargo.toml").exists());
@@ -19,11 +31,11 @@ pub fn built(root: &Path, architecture: &str) -> Result<String, String> {
     };
     let missing = of(|machine, _| machine.is_none());
     if !missing.is_empty() {
-        return Err(format!("not built: {missing}. Build them: {remedy}"));
+        return Err(format!("not built: {missing}. Build them: {build}"));
     }
     let foreign = of(|machine, architecture| machine != Some(architecture));
     if !foreign.is_empty() {
-        return Err(format!("not built for {architecture}: {foreign}. Build them: {remedy}"));
+        return Err(format!("not built for {architecture}: {foreign}. Build them: {build}"));
     }
     Ok(format!("{} functions, built for {architecture}", names.len()))
 }
@@ -53,7 +65,7 @@ mod tests {
             std::fs::write(root.join("functions").join(name).join("Cargo.toml"), "").unwrap();
         }
         assert!(
-            built(&root, "arm64")
+            built(&root, "arm64", build_for_aws("arm64"))
                 .unwrap_err()
                 .contains("not built: intake, split. Build them: scripts/build.sh --arm64")
         );
@@ -64,8 +76,9 @@ mod tests {
             std::fs::create_dir_all(root.join("target/lambda").join(name)).unwrap();
             std::fs::write(root.join("target/lambda").join(name).join("bootstrap"), head).unwrap();
         }
-        assert!(built(&root, "arm64").unwrap_err().contains("not built for arm64: split"));
-        assert!(built(&root, "x86_64").unwrap_err().contains("not built for x86_64: intake"));
+        let problem = |architecture| built(&root, architecture, BUILD_HERE).unwrap_err();
+        assert_eq!(problem("arm64"), "not built for arm64: split. Build them: scripts/build.sh");
+        assert_eq!(problem("x86_64"), "not built for x86_64: intake. Build them: scripts/build.sh");
         std::fs::remove_dir_all(root).unwrap();
     }
 }

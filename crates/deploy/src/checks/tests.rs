@@ -39,7 +39,7 @@ fn well() -> Fake {
 }
 
 async fn problems(aws: &Fake) -> Vec<Finding> {
-    let findings = all(aws, &config(), Path::new("/nowhere")).await;
+    let findings = all(aws, &config(), Path::new("/nowhere"), "build").await;
     findings.into_iter().filter(|finding| !finding.ok && finding.check != "functions").collect()
 }
 
@@ -96,7 +96,7 @@ async fn routing_is_not_changed_under_a_deployment() {
         aws.stacks.borrow_mut().insert(there.to_owned(), stack.clone());
         let mut config = config();
         config.settings.routing = routing;
-        let findings = all(&aws, &config, Path::new("/nowhere")).await;
+        let findings = all(&aws, &config, Path::new("/nowhere"), "build").await;
         let told = findings.iter().find(|finding| finding.check == "routing").unwrap();
         assert!(!told.ok && told.says.contains(says), "{told:?}");
     }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use tandem_deploy::aws::Outputs;
+use tandem_deploy::checks::artefacts;
 use tandem_deploy::engine::{Engine, Folders, Hooks, key};
 use tandem_deploy::plan::{Plan, Rollout, Routing, Settings, StackStep, Value, Verification};
 use tokio::sync::OnceCell;
@@ -35,28 +36,13 @@ pub struct Deployed {
     pub outputs: BTreeMap<String, Outputs>,
 }
 
-/// Checks that every function is built; they are deployed as they lie in `target/lambda`.
+/// Checks that every function is built, and for this machine: they run here as they lie in `target/lambda`, where a build for AWS
+/// leaves its own too.
 ///
 /// # Errors
-/// Names the functions that are not.
+/// Names the functions that are not, and what builds them.
 pub fn check_artefacts(options: &Options) -> anyhow::Result<()> {
-    let paths = options.paths();
-    let functions = options.root.join("functions");
-    let listing = std::fs::read_dir(&functions).with_context(|| format!("no functions in {}", functions.display()))?;
-    let mut missing: Vec<String> = listing
-        .filter_map(Result::ok)
-        .filter(|entry| entry.path().join("Cargo.toml").exists())
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|function| !paths.artefact(function).join("bootstrap").exists())
-        .collect();
-    missing.sort();
-    anyhow::ensure!(
-        missing.is_empty(),
-        "not built: {} (in {}). Build the functions with scripts/build.sh",
-        missing.join(", "),
-        options.root.join("target/lambda").display()
-    );
-    Ok(())
+    artefacts::built(&options.root, ARCHITECTURE, artefacts::BUILD_HERE).map(drop).map_err(anyhow::Error::msg)
 }
 
 /// Deploys everything through the edge, and tells the edge what it needs to know of it.
@@ -273,5 +259,35 @@ impl Hooks for Fill<'_> {
 
     async fn verify(&self, _: Verification, _: &str) -> anyhow::Result<()> {
         anyhow::bail!("whoever starts the Regions tries nothing")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn functions_that_were_built_for_another_machine_are_refused_with_what_builds_them() {
+        let root = std::env::temp_dir().join(format!("tandem-local-artefacts-{}", std::process::id()));
+        let (source, laid_out) = (root.join("functions/intake"), root.join("target/lambda/intake"));
+        std::fs::create_dir_all(&source).unwrap();
+        std::fs::create_dir_all(&laid_out).unwrap();
+        std::fs::write(source.join("Cargo.toml"), "").unwrap();
+        let lay_out = |machine: u8| {
+            let mut head = b"\x7fELF".to_vec();
+            head.resize(20, 0);
+            head[18] = machine;
+            std::fs::write(laid_out.join("bootstrap"), head).unwrap();
+        };
+        let (own, other) = if ARCHITECTURE == "arm64" { (0xB7, 0x3E) } else { (0x3E, 0xB7) };
+        let options = Options::new(&root);
+        lay_out(other);
+        let problem = check_artefacts(&options).unwrap_err().to_string();
+        assert_eq!(problem, format!("not built for {ARCHITECTURE}: intake. Build them: scripts/build.sh"));
+        lay_out(own);
+        check_artefacts(&options).unwrap();
+        std::fs::remove_dir_all(root).unwrap();
     }
 }
