@@ -4,6 +4,7 @@ use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use tandem_aws::invoke::{FunctionError, InvokeError};
+use tandem_aws::reference_load::ReferenceLoader;
 use tandem_core::canary::{DATASET, Global, REFERENCE, REFERENCE_FIELD, ROWS, RegionReport, Report};
 use tandem_core::ports::{ReferenceRecord, ServiceError};
 
@@ -54,7 +55,8 @@ pub async fn run(args: &CanaryArgs, which: &Which) -> anyhow::Result<()> {
         return Err(usage(format!("{} is one of the two Regions: the canary is in a third one", args.canary_region)));
     }
     if args.prepare {
-        prepare(&deployment).await?;
+        let records = load_reference(&deployment.reference_loader()).await?;
+        eprintln!("{records} reference records of the canary are loaded");
     }
     let waiting = spinner();
     waiting.set_message("the canary's file is on its way");
@@ -69,13 +71,15 @@ pub async fn run(args: &CanaryArgs, which: &Which) -> anyhow::Result<()> {
     if report.is_well() { Ok(()) } else { bail!(summary(&report)) }
 }
 
-/// Loads the canary's reference records. Loading them again changes nothing.
-async fn prepare(deployment: &Deployment) -> anyhow::Result<()> {
+/// Loads the canary's reference records; answers how many. Loading them again changes nothing.
+///
+/// # Errors
+/// The table of reference records does not take them.
+pub async fn load_reference(loader: &ReferenceLoader) -> anyhow::Result<usize> {
     let record = |mark: &str| ReferenceRecord::from([(REFERENCE_FIELD.to_owned(), mark.to_owned())]);
     let records = REFERENCE.map(|(key, mark)| (key.to_owned(), record(mark)));
-    deployment.reference_loader().write(DATASET, &records).await?;
-    eprintln!("{} reference records of the canary are loaded", records.len());
-    Ok(())
+    loader.write(DATASET, &records).await?;
+    Ok(records.len())
 }
 
 async fn check(deployment: &Deployment, region: &str) -> anyhow::Result<Report> {

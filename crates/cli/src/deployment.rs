@@ -290,6 +290,11 @@ impl Deployment {
         ReferenceTable::new(&self.config, self.reference_table.clone())
     }
 
+    /// Writes reference records in one Region, so that it has them before they are replicated.
+    pub fn reference_loader_in(&self, region: &str) -> ReferenceLoader {
+        ReferenceLoader::new(&self.in_region(region, READ, 3), self.reference_table.clone())
+    }
+
     /// Writes reference records.
     pub fn reference_loader(&self) -> ReferenceLoader {
         ReferenceLoader::new(&self.config, self.reference_table.clone())

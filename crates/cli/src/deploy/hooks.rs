@@ -5,6 +5,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use tandem_core::canary::{ROWS, Run};
 use tandem_deploy::aws::{Aws, Outputs};
 use tandem_deploy::engine::{Hooks, outputs_of};
 use tandem_deploy::plan::{StackStep, Verification};
@@ -14,13 +15,8 @@ use tokio::process::Command;
 
 use super::stacks;
 use super::target::Prepared;
+use crate::canary;
 use crate::deployment::Target;
-
-/// Rows of the smoke file. Nobody is e-mailed about files of this dataset.
-const SMOKE: &str = "Id,Run,Day,Note\nC-0001,smoke,2026-01-01,sent by a deployment\nC-0002,smoke,2026-01-02,\n";
-
-/// How many rows that is.
-const SMOKE_ROWS: u64 = 2;
 
 /// On AWS.
 pub struct OnAws<'a> {
@@ -117,24 +113,21 @@ impl<'a> Trials<'a> {
         }
     }
 
-    /// Sends a file through the access point, and looks at where and how it ended.
+    /// Sends the canary's file through the access point, and looks at where and how it ended. Nobody is e-mailed about files of its
+    /// dataset. What its rows are enriched with is loaded first: a table that nobody has filled yet would reject them all.
     async fn deliver(&self, region: &str) -> anyhow::Result<()> {
+        let loader = self.prepared.find(region).await?.reference_loader_in(region);
+        canary::load_reference(&loader).await.context("the reference records of the smoke file can't be loaded")?;
+        let mark = u64::try_from(std::time::UNIX_EPOCH.elapsed()?.as_nanos()).unwrap_or_default();
+        let run = Run::new(time::OffsetDateTime::now_utc(), mark);
         std::fs::create_dir_all(&self.prepared.folders.work)?;
         let file = self.prepared.folders.work.join("smoke.csv");
-        std::fs::write(&file, SMOKE)?;
-        let mark = std::time::UNIX_EPOCH.elapsed()?.as_millis();
-        let key = format!("input/canary/smoke-{mark}.csv");
+        std::fs::write(&file, run.input())?;
+        let key = run.key();
         let file = file.to_str().context("the smoke file's path is no text")?;
         let printed = self.tandem(region, &["put", file, "--as", &key, "--wait", "--timeout", "300", "--json"]).await?;
         let result: Value = serde_json::from_str(&printed).with_context(|| format!("put said {printed:?}"))?;
-        let as_sent = result["status"] == "DELIVERED" && result["rows_in"] == SMOKE_ROWS;
-        ensure!(as_sent, "the smoke file {key} was not delivered as it was sent: {result}");
-        let by = result["region"].as_str().unwrap_or_default();
-        ensure!(
-            by == region,
-            "the smoke file {key} was delivered by {by}, although {region} is to be the active Region"
-        );
-        Ok(())
+        judged(&result, region).with_context(|| format!("the smoke file {key}"))
     }
 
     async fn tandem(&self, region: &str, arguments: &[&str]) -> anyhow::Result<String> {
@@ -151,5 +144,49 @@ impl<'a> Trials<'a> {
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "tandem {}: {}{}", arguments.join(" "), printed, said.trim());
         Ok(printed)
+    }
+}
+
+/// Whether the smoke file came to what its rows must come to, in the Region that is to be the active one.
+fn judged(result: &Value, region: &str) -> anyhow::Result<()> {
+    let (delivered, rejected) = ROWS;
+    let rows = [("rows_in", delivered + rejected), ("rows_out", delivered), ("rows_rejected", rejected)];
+    ensure!(result["status"] == "DELIVERED", "was not delivered: {result}");
+    for (name, wanted) in rows {
+        let found = &result[name];
+        ensure!(*found == wanted, "came to {name} {found}, where its rows must come to {wanted}: {result}");
+    }
+    let by = result["region"].as_str().unwrap_or_default();
+    ensure!(by == region, "was delivered by {by}, although {region} is to be the active Region");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_smoke_file_is_well_only_if_each_of_its_rows_came_to_what_it_must_in_the_active_region() {
+        let well =
+            json!({ "status": "DELIVERED", "region": "us-east-1", "rows_in": 12, "rows_out": 7, "rows_rejected": 5 });
+        judged(&well, "us-east-1").unwrap();
+        for (field, value, says) in [
+            ("status", json!("FAILED"), "was not delivered"),
+            ("rows_in", json!(11), "rows_in 11"),
+            // As where enrichment finds nothing: every row is unmatched.
+            ("rows_out", json!(0), "rows_out 0, where its rows must come to 7"),
+            ("rows_rejected", json!(12), "rows_rejected 12"),
+            ("rows_rejected", json!(null), "rows_rejected null"),
+            ("region", json!("us-west-2"), "delivered by us-west-2"),
+        ] {
+            let mut result = well.clone();
+            result[field] = value;
+            let problem = judged(&result, "us-east-1").unwrap_err().to_string();
+            assert!(problem.contains(says), "{problem}");
+        }
     }
 }

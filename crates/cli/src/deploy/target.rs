@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tandem_deploy::aws::AwsCommand;
+use tandem_deploy::checks::artefacts;
 use tandem_deploy::config::{self, Config};
 use tandem_deploy::engine::Folders;
 use tandem_local::LocalState;
@@ -80,6 +81,14 @@ impl Target {
 }
 
 impl Prepared {
+    /// The command that builds the functions for where they go.
+    pub fn build(&self) -> &'static str {
+        match self.which.target {
+            Asked::Local => artefacts::BUILD_HERE,
+            Asked::Aws | Asked::Auto => artefacts::build_for_aws(&self.config.architecture),
+        }
+    }
+
     /// Which Region is active, by the one that answers first; `None`: neither does.
     pub async fn active(&self) -> Option<String> {
         let regions = &self.config.settings.regions;
@@ -94,10 +103,14 @@ impl Prepared {
         None
     }
 
+    /// What is deployed, as seen from a Region.
+    pub async fn find(&self, region: &str) -> anyhow::Result<Deployment> {
+        Which { region: Some(region.to_owned()), ..self.which.clone() }.find().await
+    }
+
     /// Asks a Region's reconciler whether that Region is active. Changes nothing.
     pub async fn ask(&self, region: &str) -> anyhow::Result<Value> {
-        let which = Which { region: Some(region.to_owned()), ..self.which.clone() };
-        let deployment: Deployment = which.find().await?;
+        let deployment = self.find(region).await?;
         let function = deployment.function("reconcile");
         Ok(deployment.functions(region).invoke(&function, &json!({ "action": "ask" })).await?)
     }
