@@ -9,7 +9,8 @@ Builds the functions and the tandem command.
 Usage: scripts/build.sh [--release] [--arm64]
 
   --release   optimised for deployment (thin LTO); default is the profile `local`: quick to build again
-  --arm64     the functions only, for AWS Lambda on arm64, the deployment default; needs cargo-lambda (implies --release)
+  --arm64     the functions only, for AWS Lambda on arm64, the deployment default; needs cargo-lambda and Zig (implies
+              --release), and says how to get them
   -h, --help  this text
 
 Examples:
@@ -18,6 +19,17 @@ Examples:
 
 Each function lands in target/lambda/<function>/, where the templates in sam/ expect it.
 TEXT
+}
+
+# The versions are those of .github/workflows/release.yml.
+lacks() {
+    cat >&2 <<TEXT
+build.sh: $1 is missing. Both come built from PyPI; from the root of the checkout:
+  python3 -m venv .tandem/lambda && .tandem/lambda/bin/pip install cargo-lambda==1.9.2 ziglang==0.15.2
+  export PATH="\$PWD/.tandem/lambda/bin:\$PATH"
+Or: cargo install cargo-lambda --locked, and Zig from https://ziglang.org/download/
+TEXT
+    exit 1
 }
 
 profile=local
@@ -45,10 +57,9 @@ for folder in functions/*/; do
 done
 
 if [ -n "$arm64" ]; then
-    cargo lambda --version >/dev/null 2>&1 || {
-        echo "build.sh: cargo-lambda is missing, which builds for arm64 on any machine; install it: cargo install cargo-lambda" >&2
-        exit 1
-    }
+    cargo lambda --version >/dev/null 2>&1 || lacks "cargo-lambda, which builds for arm64 on any machine,"
+    # Without Zig it would say so only after a question, and name ways that not every Python allows.
+    [[ $(cargo lambda system 2>&1 </dev/null) != *install_options* ]] || lacks "Zig, by which cargo-lambda links,"
     cargo lambda build --locked --release --arm64 "${packages[@]}"
 else
     # One invocation for everything: each dependency is compiled once.
