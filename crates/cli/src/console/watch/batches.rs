@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
+use tandem_core::canary::DATASET as CANARY;
 use tandem_core::ports::ServiceError;
 use tandem_core::protocol::seconds_since;
 use time::OffsetDateTime;
@@ -40,6 +41,7 @@ pub async fn records(console: Arc<Console>) {
         if looked.is_ok() {
             looked = read_on(&table, &mut known, &mut round).await;
         }
+        forget_the_canarys(&mut known, &ids);
         forget_the_oldest(&mut known);
         tell(&console, &known, looked.err(), round.listed());
         tokio::time::sleep(pause).await;
@@ -87,6 +89,12 @@ fn learn(known: &mut BTreeMap<BatchId, BatchRecord>, read: Vec<BatchRecord>) {
             known.insert(record.batch_id.clone(), record);
         }
     }
+}
+
+/// The canary's would soon be all that is listed. They are seen while they are open, as by `tandem status`; what was sent from
+/// this page stays, whatever it is.
+fn forget_the_canarys(known: &mut BTreeMap<BatchId, BatchRecord>, uploaded: &[BatchId]) {
+    known.retain(|id, record| record.dataset != CANARY || !record.status.has_ended() || uploaded.contains(id));
 }
 
 /// What nobody sees any more is not kept: the console may be open for weeks.
@@ -287,6 +295,22 @@ mod tests {
         ];
         let keys: Vec<String> = shown(records.iter()).into_iter().map(|record| record.key).collect();
         assert_eq!(keys, ["input/d.csv", "input/b.csv", "input/c.csv", "input/a.csv"]);
+    }
+
+    #[test]
+    fn the_canarys_batches_are_listed_while_they_are_open_and_those_sent_from_here_for_good() {
+        let mut records = [
+            record("input/a.csv", BatchStatus::Delivered, "2026-01-01T00:00:04.000Z"),
+            record("input/canary/b.csv", BatchStatus::Running, "2026-01-01T00:00:03.000Z"),
+            record("input/canary/c.csv", BatchStatus::Delivered, "2026-01-01T00:00:05.000Z"),
+            record("input/canary/d.csv", BatchStatus::Delivered, "2026-01-01T00:00:06.000Z"),
+        ];
+        records.iter_mut().skip(1).for_each(|record| record.dataset = CANARY.into());
+        let sent = [records[3].batch_id.clone()];
+        let mut known = records.map(|record| (record.batch_id.clone(), record)).into();
+        forget_the_canarys(&mut known, &sent);
+        let keys: Vec<String> = shown(known.values()).into_iter().map(|record| record.key).collect();
+        assert_eq!(keys, ["input/canary/b.csv", "input/canary/d.csv", "input/a.csv"]);
     }
 
     #[test]
