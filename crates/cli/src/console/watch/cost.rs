@@ -77,7 +77,7 @@ pub async fn last_hour(console: Arc<Console>) {
 
 fn tell(console: &Console, priced: &Priced, (uncounted, batches): (usize, usize), error: Option<&String>) {
     let uncounted = match (uncounted, batches) {
-        (1.., _) => Some(format!("{uncounted} of {batches} batches are not counted yet")),
+        (1.., _) => Some(format!("not counted yet: {uncounted} of {batches} batches")),
         (0, SHOWN..) => Some(format!("only the latest {SHOWN} batches are counted")),
         _ => None,
     };
