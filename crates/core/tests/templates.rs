@@ -10,6 +10,7 @@ use template::{resource, statement, statements};
 const ACCESS: &str = include_str!("../../../sam/access.yaml");
 const AUDIT: &str = include_str!("../../../sam/audit.yaml");
 const BATCH: &str = include_str!("../../../sam/batch.yaml");
+const CANARY: &str = include_str!("../../../sam/canary.yaml");
 const CHAOS: &str = include_str!("../../../sam/chaos.yaml");
 const KEY: &str = include_str!("../../../sam/key.yaml");
 const STATE: &str = include_str!("../../../sam/state.yaml");
@@ -195,15 +196,25 @@ fn with_a_key_every_table_the_queue_and_every_log_are_sealed_and_their_users_may
     for (role, _) in roles().into_iter().filter(|(_, text)| text.contains("dynamodb:")) {
         assert!(opens.contains(&format!("!Ref {role}")), "{role} could not open its table");
     }
-    for (policy, service) in [("TableKeyPolicy", "dynamodb."), ("QueueKeyPolicy", "sqs."), ("OutputKeyPolicy", "s3.")] {
-        let via = format!("\"kms:ViaService\": !Sub \"{service}${{AWS::Region}}");
-        assert!(resource(BATCH, policy).contains(&via), "{policy}");
+    let used = [
+        ("TableKeyPolicy", "[kms:Decrypt, kms:DescribeKey]", "dynamodb."),
+        ("QueueKeyPolicy", "[kms:GenerateDataKey, kms:Decrypt]", "sqs."),
+        ("OutputKeyPolicy", "[kms:GenerateDataKey, kms:Decrypt]", "s3."),
+    ];
+    for (policy, actions, service) in used {
+        let via =
+            format!("StringEquals: {{ \"kms:ViaService\": !Sub \"{service}${{AWS::Region}}.${{AWS::URLSuffix}}\" }}");
+        for part in [format!("Action: {actions}\n"), "Resource: !Ref KmsKeyArn\n".to_owned(), via] {
+            assert!(resource(BATCH, policy).contains(&part), "{policy}: {part}");
+        }
     }
+    assert!(resource(BATCH, "QueueKeyPolicy").contains("Roles: [!Ref IntakeRole]\n"), "Lambda fills it as intake");
 }
 
 #[test]
 fn results_under_a_key_are_written_replicated_and_opened_by_link_in_both_regions() {
     assert!(resource(BATCH, "MergeFunction").contains("TANDEM_OUTPUT_KEY: !Ref KmsKeyArn\n"));
+    assert!(resource(BATCH, "OutputKeyPolicy").contains("Roles: [!Ref MergeRole]\n"), "who writes them");
     let links = resource(BATCH, "LinkKeyPolicy");
     for part in ["Roles: [!Ref DeliverRole]", "Action: kms:Decrypt\n", "s3.${PrimaryRegion}.", "s3.${StandbyRegion}."] {
         assert!(links.contains(part), "{part}");
@@ -212,8 +223,31 @@ fn results_under_a_key_are_written_replicated_and_opened_by_link_in_both_regions
     assert!(bucket.contains("SseKmsEncryptedObjects: !If [HasKey, { Status: Enabled }"), "or S3 leaves them out");
     assert!(bucket.contains("ReplicaKmsKeyID: !Ref PeerKmsKeyArn"));
     let role = resource(STORAGE, "ReplicationRole");
-    assert!(statement(role, "OpenHere").contains("Action: kms:Decrypt\n"));
-    assert!(statement(role, "SealThere").contains("Resource: !Ref PeerKmsKeyArn\n"));
+    let (here, there) = (statement(role, "OpenHere"), statement(role, "SealThere"));
+    assert!(here.contains("Action: kms:Decrypt\n") && here.contains("Resource: !Ref KmsKeyArn\n"), "{here}");
+    assert!(here.contains("\"kms:ViaService\": !Sub \"s3.${AWS::Region}.${AWS::URLSuffix}\""), "{here}");
+    assert!(there.contains("Action: kms:Encrypt\n") && there.contains("Resource: !Ref PeerKmsKeyArn\n"), "{there}");
+    // The Region is the fourth part of the peer key's ARN.
+    assert!(there.contains("- s3.${Region}.${AWS::URLSuffix}\n") && !there.contains("AWS::Region"), "{there}");
+    assert!(there.contains("Region: !Select [3, !Split [\":\", !Sub \"${PeerKmsKeyArn}:::::\"]]"), "{there}");
+}
+
+#[test]
+fn readers_and_the_canary_open_results_under_a_key_through_s3_in_both_regions() {
+    let users = statement(resource(ACCESS, "KeyUsersPolicy"), "Open");
+    let canary = statement(resource(CANARY, "CanaryRole"), "OpenTables");
+    for opens in [users, canary] {
+        assert!(opens.contains("Action: [kms:Decrypt, kms:DescribeKey]\n"), "{opens}");
+        let (_, via) = opens.split_once("\"kms:ViaService\":\n").expect("only through a service");
+        for service in ["s3", "dynamodb"] {
+            for region in ["${PrimaryRegion}", "${StandbyRegion}"] {
+                assert!(
+                    via.contains(&format!("- !Sub {service}.{region}.${{AWS::URLSuffix}}\n")),
+                    "{service} {region}"
+                );
+            }
+        }
+    }
 }
 
 #[test]
