@@ -73,6 +73,9 @@ pub struct Stack {
     /// Its outputs.
     #[serde(default, deserialize_with = "outputs")]
     pub outputs: Outputs,
+    /// What it was told last.
+    #[serde(default, deserialize_with = "parameters")]
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// One output, as CloudFormation describes it.
@@ -86,6 +89,20 @@ struct Output {
 fn outputs<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Outputs, D::Error> {
     let listed = Vec::<Output>::deserialize(deserializer)?;
     Ok(listed.into_iter().map(|output| (output.output_key, output.output_value)).collect())
+}
+
+/// One parameter, as CloudFormation describes it.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Told {
+    parameter_key: String,
+    #[serde(default)]
+    parameter_value: String,
+}
+
+fn parameters<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let listed = Vec::<Told>::deserialize(deserializer)?;
+    Ok(listed.into_iter().map(|told| (told.parameter_key, told.parameter_value)).collect())
 }
 
 #[derive(Deserialize)]

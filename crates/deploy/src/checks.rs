@@ -1,6 +1,7 @@
 //! What is looked at before anything is created. Each check says that all is well, or what to do.
 
 pub mod artefacts;
+mod key;
 
 use std::path::Path;
 
@@ -47,6 +48,7 @@ pub async fn all(aws: &impl Aws, config: &Config, root: &Path, build: &str) -> V
         let [primary, standby] = &config.settings.regions;
         let (one, two) = future::join(of_region(aws, config, primary), of_region(aws, config, standby)).await;
         findings.extend(one.into_iter().chain(two));
+        findings.extend(key::findings(aws, config).await);
         findings.extend(other_routing(aws, config).await.map(|found| Finding::of("routing", found)));
     }
     findings

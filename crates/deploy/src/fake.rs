@@ -62,7 +62,9 @@ impl Fake {
             status = "UPDATE_IN_PROGRESS".to_owned();
         }
         let outputs: Vec<_> = outputs(name).iter().map(|(k, v)| json!({"OutputKey": k, "OutputValue": v})).collect();
-        Some(json!({ "StackName": name, "StackStatus": status, "Outputs": outputs }))
+        let told = known.parameters.iter().map(|(k, v)| json!({"ParameterKey": k, "ParameterValue": v}));
+        let told: Vec<_> = told.collect();
+        Some(json!({ "StackName": name, "StackStatus": status, "Outputs": outputs, "Parameters": told }))
     }
 
     fn describe(&self, region: &str, arguments: &[&str]) -> Result<String, CommandFailed> {

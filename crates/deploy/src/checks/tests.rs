@@ -119,3 +119,50 @@ async fn without_credentials_nothing_more_is_asked() {
     problems(&aws).await;
     assert_eq!(aws.calls.borrow().len(), 1);
 }
+
+#[tokio::test]
+async fn a_key_is_there_and_enabled_in_both_regions_and_stays_the_one_that_sealed_what_is_there() {
+    let key = "arn:aws:kms:{region}:123456789012:key/mrk-1";
+    let enabled = "{\"KeyMetadata\": {\"KeyState\": \"Enabled\", \"MultiRegion\": true}}";
+    let told = |key: &str| BTreeMap::from([("KmsKeyArn".to_owned(), key.to_owned())]);
+    // What the batch stack of us-west-2 was told before, what the configuration says, what KMS says there, and what is said.
+    for (before, wanted, described, says) in [
+        (None, "", Ok(enabled), None),
+        (None, key, Ok(enabled), None),
+        (Some(""), key, Ok(enabled), None),
+        (Some(key), key, Ok(enabled), None),
+        (Some(key), "", Ok(enabled), Some("results are sealed under arn:aws:kms:us-west-2:123456789012:key/mrk-1")),
+        (Some(key), "arn:aws:kms:{region}:123456789012:key/mrk-2", Ok(enabled), Some("results are sealed under")),
+        (
+            None,
+            key,
+            Ok("{\"KeyMetadata\": {\"KeyState\": \"Disabled\", \"MultiRegion\": true}}"),
+            Some("enable it here"),
+        ),
+        (None, key, Ok("{\"KeyMetadata\": {\"KeyState\": \"Enabled\"}}"), Some("of one Region only")),
+        (None, key, Err("An error occurred (NotFoundException)"), Some("sam/key.yaml makes one")),
+    ] {
+        let aws = well();
+        aws.answer("kms describe-key", Ok(enabled));
+        aws.answer("us-west-2 kms describe-key", described);
+        if let Some(before) = before {
+            let parameters = told(&before.replace("{region}", "us-west-2"));
+            let known = crate::fake::Known { status: "UPDATE_COMPLETE".to_owned(), parameters };
+            aws.stacks.borrow_mut().insert("us-west-2/tandem-dev-batch".to_owned(), known);
+        }
+        let mut config = config();
+        config.settings.parameters.insert("batch".to_owned(), told(wanted));
+        let findings = all(&aws, &config, Path::new("/nowhere"), "build").await;
+        let about_keys = |finding: &&Finding| finding.check == "key us-west-2";
+        let problem =
+            findings.iter().find(about_keys).filter(|finding| !finding.ok).map(|finding| finding.says.as_str());
+        match says {
+            None => assert_eq!(problem, None, "{before:?} {wanted:?}"),
+            Some(says) => assert!(problem.is_some_and(|problem| problem.contains(says)), "{says:?}: {problem:?}"),
+        }
+        assert_eq!(
+            findings.iter().any(|finding| finding.check.starts_with("key")),
+            !wanted.is_empty() || says.is_some()
+        );
+    }
+}

@@ -19,6 +19,9 @@ pub struct Section {
     pub set: &'static [&'static str],
 }
 
+/// The key of the configuration that names a key of KMS.
+const OWN_KEY: &str = "kms_key_arn";
+
 /// What the plan tells every stack.
 pub const EVERYWHERE: [&str; 3] = ["Suffix", "PrimaryRegion", "StandbyRegion"];
 
@@ -28,10 +31,9 @@ pub const SECTIONS: [Section; 8] = [
     Section {
         name: "storage",
         template: "storage",
-        // The keys are those of the batch stacks.
         set: &["PeerBucketArn", "IntakeFunctionArn", "KmsKeyArn", "PeerKmsKeyArn"],
     },
-    Section { name: "state", template: "state", set: &["WitnessRegion", "Consistency"] },
+    Section { name: "state", template: "state", set: &["KmsKeyArn", "WitnessRegion", "Consistency"] },
     Section { name: "arc", template: "routing", set: &["PrimaryVpcId", "StandbyVpcId"] },
     Section { name: "dns", template: "routing-dns", set: &[] },
     Section {
@@ -42,6 +44,7 @@ pub const SECTIONS: [Section; 8] = [
             "ArcControls",
             "ArcEndpoints",
             "HostedZoneId",
+            "KmsKeyArn",
             "MrapArn",
             "Recipient",
             "RoutingMode",
@@ -52,7 +55,7 @@ pub const SECTIONS: [Section; 8] = [
         ],
     },
     Section { name: "alarms", template: "observability", set: &["CanaryRegion", "Operator"] },
-    Section { name: "watch", template: "canary", set: &["Architecture", "MrapArn", "Operator"] },
+    Section { name: "watch", template: "canary", set: &["Architecture", "KmsKeyArn", "MrapArn", "Operator"] },
 ];
 
 /// Reads the whole configuration. Whatever is wrong is told to the reader; `None` if something needed is.
@@ -74,6 +77,7 @@ pub fn config(reader: &mut Reader<'_>, templates: &BTreeMap<&'static str, Templa
     let witness = witness(reader, regions.as_ref());
     let canary = canary(reader, regions.as_ref());
     let observability = operator(reader, &mut parameters, &known("Recipient"));
+    own_key(reader, &mut parameters, &known("KmsKeyArn"));
 
     let (sender, recipient, regions) = (sender?.text, recipient?.text, regions?);
     let mut tell = |template: &str, name: &str, value: &str| {
@@ -254,6 +258,26 @@ fn canary(reader: &mut Reader<'_>, regions: Option<&[String; 2]>) -> Option<Stri
         return None;
     }
     Some(found.text)
+}
+
+/// The key of the account's own: one for whatever seals or opens something, or results could not be opened or replicated. Told
+/// even when there is none, as the sections' keys are.
+fn own_key(reader: &mut Reader<'_>, parameters: &mut BTreeMap<String, BTreeMap<String, String>>, known: &Parameter) {
+    let found = reader.get("", OWN_KEY);
+    if let Some(found) = &found {
+        if !judged(reader, OWN_KEY, found, known) {
+            return;
+        }
+        if !found.text.is_empty() && !found.text.contains(":{region}:") {
+            let what = "write {region} where its Region stands: each Region's stacks are told their own replica";
+            reader.problem(found.line, format!("{OWN_KEY} = {:?}: {what}", found.text));
+            return;
+        }
+    }
+    let key = found.map(|found| found.text).unwrap_or_default();
+    for template in ["state", "batch", "canary"] {
+        parameters.entry(template.to_owned()).or_default().insert("KmsKeyArn".to_owned(), key.clone());
+    }
 }
 
 /// Whether there are dashboards and alarms: unless they are switched off, and then somebody must be told.

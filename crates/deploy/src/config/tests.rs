@@ -115,6 +115,13 @@ fn every_wrong_value_is_named_with_its_line_and_what_is_allowed() {
         ("chunk_rows = 50000", "sender = \"a@example.com\"", 11, "belongs before all sections"),
         ("chunk_rows = 50000", "output_expiry_days = 5", 11, "belongs into the section [storage]"),
         ("[batch]", "canary = \"us-east-1\"\n[batch]", 10, "a third Region"),
+        ("[batch]", "kms_key_arn = \"arn:aws:kms:{region}:1:key/mrk-1\"\n[batch]", 10, "a multi-Region key"),
+        (
+            "[batch]",
+            "kms_key_arn = \"arn:aws:kms:us-east-1:123456789012:key/mrk-1\"\n[batch]",
+            10,
+            "write {region} where",
+        ),
         ("[batch]", "[bacth]", 10, "did you mean batch?"),
         ("sender =", "sendr =", 6, "did you mean sender?"),
         ("chunk_rows = 50000", "chunk_rows = ", 11, ""),
@@ -143,5 +150,15 @@ fn a_region_in_a_value_is_that_of_each_stack() {
     let plan = crate::plan::Plan::new(&judge(&text).unwrap().settings, &crate::plan::Rollout::First);
     for (step, stack) in plan.stacks().filter(|(_, stack)| stack.kind == "batch") {
         assert_eq!(stack.parameters["ReconcileSchedule"], crate::plan::Value::Text(step.region.clone()));
+    }
+}
+
+#[test]
+fn one_key_is_told_to_whatever_seals_or_opens_something() {
+    let key = "arn:aws:kms:{region}:123456789012:key/mrk-1";
+    let text = GOOD.replace("[batch]", &format!("kms_key_arn = {key:?}\n[batch]"));
+    let settings = judge(&text).unwrap().settings;
+    for template in ["state", "batch", "canary"] {
+        assert_eq!(settings.parameters[template]["KmsKeyArn"], key, "{template}");
     }
 }

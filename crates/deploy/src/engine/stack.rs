@@ -75,8 +75,8 @@ impl<A: Aws, H: Hooks> Engine<'_, A, H> {
         let work = async {
             let parameters = parameters(stack, outputs).map_err(|missing| anyhow!("{missing} is not known"))?;
             let there = match known {
+                _ if self.made.borrow().contains(&own) => None,
                 Some(known) => self.settled(&step.region, &stack.stack, known.clone(), &events_tell).await?,
-                None if self.made.borrow().contains(&own) => None,
                 // Somebody else may have made it since: then what an update would lose is looked at.
                 None => match self.aws.stack(&step.region, &stack.stack).await? {
                     Some(appeared) => self.settled(&step.region, &stack.stack, appeared, &events_tell).await?,

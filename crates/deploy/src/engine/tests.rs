@@ -48,6 +48,9 @@ async fn what_a_run_has_made_itself_holds_nothing_that_its_later_steps_could_los
         .borrow_mut()
         .push(json!({ "ResourceChange": { "Action": "Modify", "Replacement": "Conditional",
         "LogicalResourceId": "Bucket", "ResourceType": "AWS::S3::Bucket" } }));
+    // A run before this one was broken off while it made that stack.
+    let failed = crate::fake::Known { status: "ROLLBACK_COMPLETE".to_owned(), ..Default::default() };
+    aws.stacks.borrow_mut().insert("us-east-1/tandem-dev-storage".to_owned(), failed);
     run(&aws, &Rollout::First).await.0.unwrap();
 }
 

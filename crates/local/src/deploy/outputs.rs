@@ -62,7 +62,7 @@ mod tests {
             <member><OutputValue>2</OutputValue><OutputKey>B</OutputKey></member></Outputs></member>\
             <member><StackName>t</StackName><StackStatus>X</StackStatus></member></Stacks></R>";
         let outputs = [("A", "1"), ("B", "2")].map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let first = Stack { name: "s".into(), status: "CREATE_COMPLETE".into(), outputs };
+        let first = Stack { name: "s".into(), status: "CREATE_COMPLETE".into(), outputs, ..Stack::default() };
         let second = Stack { name: "t".into(), status: "X".into(), ..Stack::default() };
         assert_eq!(parse(xml).unwrap(), [first, second]);
     }
