@@ -148,6 +148,44 @@ fn each_role_writes_objects_into_one_folder_only() {
 }
 
 #[test]
+fn whoever_reads_inputs_or_parts_reaches_the_bucket_of_its_own_region_only() {
+    for role in ["SplitRole", "ValidateRole", "EnrichRole", "MergeRole", "ReconcileRole", "BatchStateMachineRole"] {
+        let buckets: Vec<&str> = resource(TEMPLATE, role).lines().filter(|line| line.contains(":s3:::")).collect();
+        assert!(!buckets.is_empty(), "{role}");
+        for bucket in buckets {
+            let own = ":s3:::tandem-${Suffix}-${AWS::AccountId}-${AWS::Region}";
+            let (_, folder) = bucket.split_once(own).unwrap_or_else(|| panic!("{role}: {bucket}"));
+            assert!(folder.is_empty() || folder.starts_with('/'), "{role}: {bucket}");
+        }
+    }
+}
+
+#[test]
+fn enrich_and_lookup_read_reference_records_and_no_other_table() {
+    for role in ["EnrichRole", "LookupRole"] {
+        let text = resource(TEMPLATE, role);
+        let tables: Vec<&str> = allowed(text).into_iter().filter(|action| action.starts_with("dynamodb:")).collect();
+        assert_eq!(tables, ["dynamodb:BatchGetItem"], "{role}");
+        assert_eq!(text.matches(":table/").count(), 1, "{role}");
+        assert!(statement(text, "LookUp").contains(":table/tandem-${Suffix}-reference\n"), "{role}");
+    }
+}
+
+#[test]
+fn a_link_opens_results_and_nothing_else() {
+    let deliver = resource(TEMPLATE, "DeliverRole");
+    let words = |text: &str| {
+        text.split(['[', ']', ',', ' ', '\n'])
+            .any(|word| word.starts_with("s3:GetObject") && !word.ends_with("Tagging"))
+    };
+    let reading: Vec<&str> = statements(deliver).into_iter().filter(|one| words(one)).collect();
+    assert_eq!(reading.len(), 1, "{reading:?}");
+    let places: Vec<&str> = reading[0].lines().filter(|line| line.contains("- !Sub ")).collect();
+    assert_eq!(places.len(), 3, "the access point and either bucket: {places:?}");
+    assert!(places.iter().all(|place| place.ends_with("/output/*")), "{places:?}");
+}
+
+#[test]
 fn deliver_mails_from_one_address_to_one() {
     let send = statement(resource(TEMPLATE, "DeliverRole"), "Send");
     assert!(send.contains("StringEqualsIfExists: { \"ses:FromAddress\": !Ref Sender }"), "{send}");
@@ -224,6 +262,30 @@ fn without_arc_failover_may_create_and_delete_one_txt_record_and_write_over_noth
     assert_eq!(role.matches("route53:Change").count(), 4, "the action and its three conditions");
     let zone = include_str!("../../../sam/routing-dns.yaml");
     assert!(!zone.contains("Type: TXT"), "CloudFormation would write its own value with an update");
+}
+
+#[test]
+fn nobody_of_tandem_but_failover_may_change_a_zone_and_its_record_says_a_regions_name_only() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sam");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let changes = text.matches("route53:Change").count() + text.matches("route53:*").count();
+        let known = if path.ends_with("batch.yaml") {
+            resource(TEMPLATE, "FailoverRole").matches("route53:Change").count()
+        } else {
+            0
+        };
+        assert_eq!(changes, known, "{}", path.display());
+    }
+    let arc = include_str!("../../../sam/routing.yaml");
+    assert!(resource(arc, "Zone").contains("      VPCs:\n"), "seen from these only");
+    for (record, region) in [("PrimaryRecord", "${PrimaryRegion}"), ("StandbyRecord", "${StandbyRegion}")] {
+        let says = format!("ResourceRecords: [!Sub '\"{region}\"']");
+        assert!(resource(arc, record).contains(&says), "{record}");
+    }
+    let dns = include_str!("../../../sam/routing-dns.yaml");
+    assert!(dns.contains(r#""ResourceRecords":[{"Value":"\"${PrimaryRegion}\""}]"#), "what the record begins with");
 }
 
 #[test]

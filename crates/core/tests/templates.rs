@@ -307,6 +307,21 @@ fn the_log_of_the_api_holds_no_key_that_was_asked_for() {
 }
 
 #[test]
+fn every_call_of_the_api_is_signed_limited_in_rate_and_says_its_dataset_in_the_path() {
+    let api = resource(BATCH, "RecordsApi");
+    assert!(api.contains("DefaultAuthorizer: AWS_IAM\n") && !BATCH.contains("Authorizer: NONE"), "{api}");
+    assert!(api.contains("{ HttpMethod: \"*\", ResourcePath: \"/*\", "), "the limit holds for every method and path");
+    assert!(api.contains(" ThrottlingRateLimit: 200, ThrottlingBurstLimit: 100 }\n"), "{api}");
+    assert_eq!(api.matches("ThrottlingRateLimit").count(), 1, "no path has another one");
+    let paths: Vec<&str> = BATCH.split("RestApiId: !Ref RecordsApi, ").skip(1).collect();
+    assert_eq!(paths.len(), 2);
+    for path in paths {
+        let (_, path) = path.split_once("Path: \"").expect("a method has a path");
+        assert!(path.starts_with("/records/{dataset}"), "IAM can tell one dataset's callers from another's by it");
+    }
+}
+
+#[test]
 fn each_lifecycle_rule_has_an_id_of_its_own_or_s3_would_refuse_them_all() {
     let ids: Vec<&str> = STORAGE.lines().filter_map(|line| line.trim().strip_prefix("- Id: ")).collect();
     let mut different = ids.clone();

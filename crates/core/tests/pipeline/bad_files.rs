@@ -105,6 +105,19 @@ fn a_missing_column_is_named_with_what_stands_there_instead() {
 }
 
 #[test]
+fn a_header_of_more_than_64_bytes_is_never_quoted_to_the_owner() {
+    let quoted = |length: usize| {
+        // Signs do not count, so it reads like the column whatever its length.
+        let header = HEADER.replace("Country", &format!("Country{}", "_".repeat(length - "Country".len())));
+        let file = format!("{header}\n{ROW}\n");
+        let error = split_in("sales-orders", file.as_bytes(), &SplitSettings::default(), &[7, 1 << 20]).unwrap_err();
+        assert_eq!(error.error_type(), ErrorType::MissingColumn);
+        error.to_string().contains("Country_")
+    };
+    assert_eq!((quoted(64), quoted(65), quoted(5_000)), (true, false, false));
+}
+
+#[test]
 fn a_needed_column_that_stands_twice_is_named() {
     let twice = format!("{HEADER},Region\n");
     let sentence =
