@@ -7,7 +7,9 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_cloudformation::error::DisplayErrorContext;
 use clap::{Args, ValueEnum};
 use tandem_aws::executions::Executions;
 use tandem_aws::invoke::Functions;
@@ -21,6 +23,7 @@ use tandem_aws::rejects::RejectsTable;
 use tandem_core::batch::{BatchId, BatchRecord};
 use tandem_core::dataset::Datasets;
 use tandem_core::ports::ServiceError;
+use tandem_deploy::trouble::of_the_caller;
 use tandem_local::LocalState;
 
 use crate::exit::Unreachable;
@@ -41,6 +44,9 @@ const INVOCATION: Duration = Duration::from_secs(310);
 
 /// How long the links are valid that the command makes.
 const LINK_EXPIRY: Duration = Duration::from_secs(3600);
+
+/// What to do if there are no credentials.
+const CREDENTIALS: &str = "set AWS_PROFILE, or export them with `aws configure export-credentials --format env`";
 
 /// Where the deployment is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -321,12 +327,56 @@ async fn check_credentials(config: &SdkConfig, target: Target) -> anyhow::Result
         let message = format!("{local}no AWS Region is set: give --region or set AWS_REGION");
         return Err(Unreachable(message).into());
     }
-    let credentials = match config.credentials_provider() {
-        Some(provider) => provider.provide_credentials().await.map(drop).map_err(|error| error.to_string()),
-        None => Err(String::from("none are configured")),
+    let Some(provider) = config.credentials_provider() else {
+        return Err(Unreachable(format!("{local}no AWS credentials are configured: {CREDENTIALS}")).into());
     };
-    credentials.map_err(|reason| {
-        let remedy = "set AWS_PROFILE, or export them with `aws configure export-credentials --format env`";
-        Unreachable(format!("{local}no AWS credentials can be used ({reason}): {remedy}")).into()
-    })
+    match provider.provide_credentials().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Unreachable(format!("{local}{}", unusable(error))).into()),
+    }
+}
+
+/// That credentials can't be used, and why. The error by itself only says that there is one; its causes say which. Of what is
+/// known, its sign is enough: the remedy comes with it.
+fn unusable(error: CredentialsError) -> String {
+    let what = "no AWS credentials can be used";
+    match of_the_caller(&DisplayErrorContext(&error).to_string()) {
+        Some(trouble) => format!("{what}: {}", trouble.sign),
+        None => format!("{what} ({:#}): {CREDENTIALS}", anyhow::Error::new(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::told;
+
+    /// As aws-config tells of a sign-in that is over: only the variant's name is a sign.
+    #[derive(Debug, thiserror::Error)]
+    enum SignIn {
+        #[error("the SSO token has expired and cannot be refreshed")]
+        ExpiredToken,
+    }
+
+    #[test]
+    fn credentials_that_have_expired_are_told_as_such_by_what_is_behind_the_error() {
+        let refused =
+            anyhow::anyhow!("unhandled error (ExpiredToken): the role can't be assumed").context("service error");
+        for error in [CredentialsError::provider_error(SignIn::ExpiredToken), CredentialsError::provider_error(refused)]
+        {
+            let text = told(&Unreachable(unusable(error)).into());
+            let mut lines = text.lines();
+            assert_eq!(lines.next(), Some("no AWS credentials can be used: ExpiredToken"));
+            assert!(lines.next().is_some_and(|line| line.contains("renew")), "{text}");
+            assert!(!text.contains("set AWS_PROFILE"), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_loaded_are_told_with_every_cause_and_what_to_set() {
+        let denied = anyhow::anyhow!("AccessDenied: not authorized to perform sts:AssumeRole").context("service error");
+        let text = unusable(CredentialsError::provider_error(denied));
+        assert!(text.contains("not authorized to perform sts:AssumeRole"), "{text}");
+        assert!(text.ends_with(CREDENTIALS), "{text}");
+    }
 }
