@@ -5,6 +5,7 @@ mod hooks;
 #[cfg(test)]
 mod recorded;
 mod show;
+mod smoke;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};

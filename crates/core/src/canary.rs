@@ -7,6 +7,7 @@
 //! what that leaves open. A Region that is away neither holds up nor fails the check of the endpoint; what does not come to
 //! its end is a failure at a named stage, and never an error without a report.
 
+mod content;
 mod global;
 mod region;
 mod report;
