@@ -1,6 +1,7 @@
 //! What is looked at before anything is created. Each check says that all is well, or what to do.
 
 pub mod artefacts;
+mod datasets;
 mod key;
 
 use std::path::Path;
@@ -41,6 +42,9 @@ pub async fn all(aws: &impl Aws, config: &Config, root: &Path, build: &str) -> V
         Finding::of("functions", artefacts::built(root, &config.architecture, build)),
         Finding::of("Regions", regions(config)),
     ];
+    if config.settings.routing != Routing::Given {
+        findings.extend(datasets::reachable(root, build).map(|found| Finding::of("datasets", found)));
+    }
     let credentials = credentials(aws, config).await;
     let usable = credentials.ok;
     findings.push(credentials);

@@ -166,3 +166,28 @@ async fn a_key_is_there_and_enabled_in_both_regions_and_stays_the_one_that_seale
         );
     }
 }
+
+#[tokio::test]
+async fn an_api_over_plain_http_is_found_before_a_batch_asks_it_and_is_well_in_the_local_regions() {
+    let root = std::env::temp_dir().join(format!("tandem-datasets-{}", std::process::id()));
+    let folder = root.join("target/lambda/enrich/datasets");
+    std::fs::create_dir_all(&folder).unwrap();
+    let define = |api: &str| {
+        let definition = format!("{{\"lookup\": {{\"source\": \"api\", \"api\": \"{api}\"}}}}");
+        std::fs::write(folder.join("price-list.json"), definition).unwrap();
+    };
+    let mut config = config();
+    let found = async |config: &Config| {
+        let findings = all(&well(), config, &root, "build").await;
+        findings.into_iter().find(|finding| finding.check == "datasets")
+    };
+    for (api, ok) in [("https://api.example.com", true), ("tandem", true), ("http://127.0.0.1:8080/x", false)] {
+        define(api);
+        let finding = found(&config).await.unwrap();
+        assert_eq!(finding.ok, ok, "{finding:?}");
+        assert_eq!(finding.says.contains("price-list.json (http://127.0.0.1:8080/x)"), !ok, "{finding:?}");
+    }
+    config.settings.routing = Routing::Given;
+    assert_eq!(found(&config).await, None);
+    std::fs::remove_dir_all(&root).unwrap();
+}
