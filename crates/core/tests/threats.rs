@@ -1,6 +1,6 @@
 //! What docs/THREATS.md says of definitions, e-mails, logs and this machine, where no other test would notice its end.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
