@@ -1,7 +1,7 @@
 //! What is looked at before anything is created. Each check says that all is well, or what to do.
 
 pub mod artefacts;
-mod datasets;
+pub mod datasets;
 mod key;
 
 use std::path::Path;
@@ -40,10 +40,11 @@ impl Finding {
 pub async fn all(aws: &impl Aws, config: &Config, root: &Path, build: &str) -> Vec<Finding> {
     let mut findings = vec![
         Finding::of("functions", artefacts::built(root, &config.architecture, build)),
+        Finding::of("datasets", datasets::sound(root, build)),
         Finding::of("Regions", regions(config)),
     ];
     if config.settings.routing != Routing::Given {
-        findings.extend(datasets::reachable(root, build).map(|found| Finding::of("datasets", found)));
+        findings.extend(datasets::reachable(root, build).map(|found| Finding::of("APIs", found)));
     }
     let credentials = credentials(aws, config).await;
     let usable = credentials.ok;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context;
 use tandem_deploy::aws::Outputs;
-use tandem_deploy::checks::artefacts;
+use tandem_deploy::checks::{artefacts, datasets};
 use tandem_deploy::engine::{Engine, Folders, Hooks, key};
 use tandem_deploy::plan::{Plan, Rollout, Routing, Settings, StackStep, Value, Verification};
 use tokio::sync::OnceCell;
@@ -37,12 +37,15 @@ pub struct Deployed {
 }
 
 /// Checks that every function is built, and for this machine: they run here as they lie in `target/lambda`, where a build for AWS
-/// leaves its own too.
+/// leaves its own too. And that each dataset's definition is one, and built in.
 ///
 /// # Errors
-/// Names the functions that are not, and what builds them.
+/// Names the functions or definitions that are not, and what builds them.
 pub fn check_artefacts(options: &Options) -> anyhow::Result<()> {
-    artefacts::built(&options.root, ARCHITECTURE, artefacts::BUILD_HERE).map(drop).map_err(anyhow::Error::msg)
+    artefacts::built(&options.root, ARCHITECTURE, artefacts::BUILD_HERE).map_err(anyhow::Error::msg)?;
+    let sound = datasets::sound(&options.root, artefacts::BUILD_HERE)
+        .map_err(|problem| format!("dataset definitions: {problem}"));
+    sound.map(drop).map_err(anyhow::Error::msg)
 }
 
 /// Deploys everything through the edge, and tells the edge what it needs to know of it.
@@ -274,6 +277,7 @@ mod tests {
         let (source, laid_out) = (root.join("functions/intake"), root.join("target/lambda/intake"));
         std::fs::create_dir_all(&source).unwrap();
         std::fs::create_dir_all(&laid_out).unwrap();
+        std::fs::create_dir_all(root.join("assets/datasets")).unwrap();
         std::fs::write(source.join("Cargo.toml"), "").unwrap();
         let lay_out = |machine: u8| {
             let mut head = b"\x7fELF".to_vec();
@@ -288,6 +292,8 @@ mod tests {
         assert_eq!(problem, format!("not built for {ARCHITECTURE}: intake. Build them: scripts/build.sh"));
         lay_out(own);
         check_artefacts(&options).unwrap();
+        std::fs::write(root.join("assets/datasets/members.json"), "{}").unwrap();
+        assert!(check_artefacts(&options).unwrap_err().to_string().starts_with("dataset definitions: "));
         std::fs::remove_dir_all(root).unwrap();
     }
 }
