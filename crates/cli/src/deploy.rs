@@ -183,6 +183,7 @@ fn concluded(args: &DeployArgs, findings: &[Finding], previews: &[Preview], prob
         println!("{}", json!({ "checks": findings, "plan": previews }));
     } else {
         print!("{}", show::plan(previews));
+        eprintln!("{}", show::EXPLAINED);
     }
     let losses = previews.iter().flat_map(Preview::losses).count();
     if losses > 0 && !args.allow_replacement {

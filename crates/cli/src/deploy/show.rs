@@ -4,6 +4,11 @@ use tandem_deploy::changes::Change;
 use tandem_deploy::checks::Finding;
 use tandem_deploy::engine::{Preview, What};
 
+/// Said below a plan.
+pub const EXPLAINED: &str = "\
+Nothing was changed. What `runs` is no stack: packages, replicas, trials. Whether what `may be replaced` is, CloudFormation says
+only when it does it; where data could be lost by it, that is said.";
+
 /// Shows what the checks found, on standard error.
 pub fn findings(findings: &[Finding]) {
     for finding in findings {
