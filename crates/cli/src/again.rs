@@ -11,6 +11,7 @@ use tandem_core::error::ErrorType;
 use tandem_core::ports::ServiceError;
 
 use crate::deployment::{Deployment, Which};
+use crate::exit::in_short;
 use crate::status;
 
 pub use replay::{ReplayArgs, replay};
@@ -25,7 +26,7 @@ pub struct BatchArgs {
     pub json: bool,
 }
 
-/// Sends the owner of a delivered batch its e-mail again, with fresh links.
+/// Sends the owner of a batch that has ended its e-mail again: with fresh links, or with why it failed.
 ///
 /// # Errors
 /// When the batch has not ended, or no Region could send.
@@ -93,7 +94,7 @@ async fn wherever(
             Ok(answer) => return Ok((region.clone(), answer)),
             Err(error) if is_elsewhere(&error) => elsewhere.push(format!("{region}: {error}")),
             Err(InvokeError::Service(error)) if is_away(&error) => {
-                elsewhere.push(format!("{region}: {error}"));
+                elsewhere.push(format!("{region}: {}", in_short(&error)));
                 silent = Some(error);
             }
             // By itself it is found in the chain, and decides the exit status.

@@ -1,6 +1,7 @@
 //! `tandem emails`: what the local Regions sent.
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use tandem_local::{Email, mailbox};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
@@ -15,7 +16,7 @@ pub struct EmailsArgs {
     #[arg(long)]
     pub json: bool,
     /// Most e-mails to print: the latest
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub limit: usize,
 }
 

@@ -28,13 +28,38 @@ pub fn known_trouble(text: &str) -> Option<&'static str> {
 pub fn told(error: &anyhow::Error) -> String {
     let mut words: Vec<String> = Vec::new();
     for cause in error.chain() {
-        words.push(cause.to_string());
+        let (said, text) = (words.join(": "), cause.to_string());
+        // Some errors say what their cause says, and some contexts what their error does.
+        if said.contains(&text) {
+            continue;
+        }
+        words.push(text);
         if let Some(remedy) = known_trouble(&words.join(": ")) {
             return with_remedy(&words.join(": "), remedy);
         }
+        if let Some(failed @ ServiceError::Unavailable { .. }) = cause.downcast_ref() {
+            words.pop();
+            words.extend(Some(in_short(failed)).filter(|short| !said.contains(short)));
+            // Its message is the text of the causes behind it.
+            break;
+        }
     }
-    format!("{error:#}")
+    words.join(": ")
 }
+
+/// A call's failure; of one without an answer only the first cause, which the SDK tells last.
+pub fn in_short(error: &ServiceError) -> String {
+    match error {
+        ServiceError::Unavailable { operation, message, .. } => match message.strip_prefix(NOT_SENT) {
+            Some(causes) => format!("{operation} failed: no answer ({})", causes.rsplit(": ").next().unwrap_or(causes)),
+            None => error.to_string(),
+        },
+        _ => error.to_string(),
+    }
+}
+
+/// What the SDK says before the causes of a call that was not answered.
+pub const NOT_SENT: &str = "dispatch failure: ";
 
 /// Unless the words hold it already.
 fn with_remedy(words: &str, remedy: &str) -> String {
@@ -65,7 +90,7 @@ impl From<Status> for ExitCode {
 pub fn status_of(error: &anyhow::Error) -> Status {
     if error.is::<Usage>() {
         Status::Usage
-    } else if error.is::<Interrupted>() || error.is::<TimedOut>() {
+    } else if error.is::<Interrupted>() || error.is::<GoesOn>() || error.is::<TimedOut>() {
         Status::GivenUp
     } else if error.is::<Unreachable>() || error.chain().any(is_unreachable) {
         Status::Unreachable
@@ -90,6 +115,11 @@ pub struct Usage(pub String);
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
+
+/// Ctrl-C while something was waited for that goes on without this command; says how to follow it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct GoesOn(pub String);
 
 /// The time for waiting was over; says what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +164,7 @@ mod tests {
             (usage("no"), Status::Usage),
             (Interrupted.into(), Status::GivenUp),
             (TimedOut("late".into()).into(), Status::GivenUp),
+            (GoesOn("without you".into()).into(), Status::GivenUp),
             (Unreachable("away".into()).into(), Status::Unreachable),
             (unavailable.into(), Status::Unreachable),
             (refused.into(), Status::Failed),
@@ -173,5 +204,22 @@ mod tests {
         let own = "while looking for open batches: dynamodb:Scan failed: ExpiredTokenException: the token is over";
         assert_eq!(text.lines().next(), Some(own));
         assert!(!text.contains("raw:"), "{text}");
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_told_once_by_its_first_cause() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("dispatch failure")]
+        struct Sdk(#[source] std::io::Error);
+        let source = Sdk(std::io::Error::other("connection closed before message completed"));
+        let message = "dispatch failure: other: client error (SendRequest): connection closed before message completed";
+        let failed =
+            ServiceError::Unavailable { operation: "dynamodb:Scan", message: message.into(), source: source.into() };
+        let once = in_short(&failed);
+        assert_eq!(once, "dynamodb:Scan failed: no answer (connection closed before message completed)");
+        // A context that tells it already is not told again.
+        let error = anyhow::Error::from(failed).context(format!("neither Region: {once}"));
+        assert_eq!(told(&error), format!("neither Region: {once}"));
+        assert_eq!(told(&error.context("status")), format!("status: neither Region: {once}"));
     }
 }

@@ -68,7 +68,7 @@ Examples:
   tandem fetch 3f2a
   tandem fetch 3f2a --output-dir results --force")]
     Fetch(fetch::FetchArgs),
-    /// Show what a batch used and what that costs, or what all calls of the local Regions cost
+    /// Show what a batch used and what that costs, or what the local Regions' calls are billed by the call
     #[command(after_help = cost::HELP)]
     Cost(cost::CostArgs),
     /// Show the e-mails that the local Regions sent
@@ -94,7 +94,7 @@ Examples:
   tandem reconcile
   tandem reconcile --json")]
     Reconcile(reconcile::ReconcileArgs),
-    /// Send the e-mail of a delivered batch again, with fresh links
+    /// Send the e-mail of a batch that has ended again: with fresh links, or with why it failed
     #[command(after_help = "\
 Example:
   tandem resend 3f2a")]
@@ -298,6 +298,14 @@ mod tests {
         let cli = Cli::try_parse_from(["tandem", "status", "--target", "local", "--suffix", "x"]).unwrap();
         assert_eq!(cli.which.target, deployment::Target::Local);
         assert_eq!(cli.which.suffix.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_limit_of_nothing_is_refused() {
+        for command in ["status", "emails"] {
+            assert!(Cli::try_parse_from(["tandem", command, "--limit", "0"]).is_err(), "{command}");
+            assert!(Cli::try_parse_from(["tandem", command, "--limit", "1"]).is_ok(), "{command}");
+        }
     }
 
     #[test]

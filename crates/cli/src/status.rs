@@ -2,16 +2,22 @@
 
 use anyhow::bail;
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use tandem_core::batch::{BatchId, BatchRecord};
+use tandem_core::ports::ServiceError;
 
 use crate::deployment::{Deployment, Which};
-use crate::exit::usage;
+use crate::exit::{NOT_SENT, usage};
 use crate::terminal::{coloured, grouped, one_line, table};
 
 /// Most batches that are read to find the latest, or the one that a prefix means.
 const MOST_READ: usize = 5_000;
 /// Digits of a batch id in a table: enough to tell thousands apart.
 const SHORT_ID: usize = 12;
+
+/// What to do when no Region answers: a failover cannot help then.
+const SILENT: &str =
+    "neither Region answers: look at the network, or wait until one is back (locally: `tandem region heal REGION`)";
 
 /// Arguments of `status`.
 #[derive(Debug, Clone, Args)]
@@ -21,8 +27,8 @@ pub struct StatusArgs {
     /// Print JSON: one object, or an array of them
     #[arg(long)]
     pub json: bool,
-    /// Most batches in the table
-    #[arg(long, default_value_t = 20)]
+    /// Most batches in the table that have ended; those that are open come besides
+    #[arg(long, default_value_t = 20, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub limit: usize,
 }
 
@@ -60,7 +66,7 @@ pub async fn run(args: &StatusArgs, which: &Which) -> anyhow::Result<()> {
 pub async fn find(deployment: &Deployment, text: &str) -> anyhow::Result<BatchRecord> {
     let text = text.to_ascii_lowercase();
     if let Ok(id) = text.parse::<BatchId>() {
-        return match deployment.records().get(&id).await? {
+        return match deployment.records().get(&id).await.map_err(unread)? {
             Some(record) => Ok(record),
             None => bail!("there is no batch {id}"),
         };
@@ -68,7 +74,7 @@ pub async fn find(deployment: &Deployment, text: &str) -> anyhow::Result<BatchRe
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(usage(format!("{text:?} is no batch id: expected 32 hex digits, or the first of them")));
     }
-    let mut matching = deployment.records().any(MOST_READ).await?.batches;
+    let mut matching = deployment.records().any(MOST_READ).await.map_err(unread)?.batches;
     matching.retain(|record| record.batch_id.as_str().starts_with(&text));
     match (matching.pop(), matching.len()) {
         (Some(record), 0) => Ok(record),
@@ -81,7 +87,8 @@ pub async fn find(deployment: &Deployment, text: &str) -> anyhow::Result<BatchRe
 /// limit is for those that have ended: what stands still must not be hidden by what does not.
 async fn latest(deployment: &Deployment, limit: usize) -> anyhow::Result<(Vec<BatchRecord>, bool)> {
     let list = deployment.records();
-    let (open, any) = futures::try_join!(list.unfinished(MOST_READ), list.any(MOST_READ))?;
+    let read = async { futures::try_join!(list.unfinished(MOST_READ), list.any(MOST_READ)) };
+    let (open, any) = read.await.map_err(unread)?;
     let mut records = any.batches;
     records.extend(open.batches);
     // Times are in one format and zone, so their texts sort as they do. Of one batch read twice, the newer stays.
@@ -92,6 +99,19 @@ async fn latest(deployment: &Deployment, limit: usize) -> anyhow::Result<(Vec<Ba
     unended.reverse();
     let records = unended.into_iter().chain(ended.into_iter().take(limit)).collect();
     Ok((records, any.complete && open.complete))
+}
+
+/// The error of a table that could not be read: if it was not even answered, neither Region was.
+fn unread(error: ServiceError) -> anyhow::Error {
+    let silent = matches!(&error, ServiceError::Unavailable { message, .. } if message.starts_with(NOT_SENT));
+    let error = anyhow::Error::from(error);
+    if silent { error.context(SILENT) } else { error }
+}
+
+/// Where to look why a batch's rows were rejected, if any were.
+pub fn why_rejected(record: &BatchRecord) -> Option<String> {
+    let rejected = record.rejects_key.is_some() && record.rows_rejected > Some(0);
+    rejected.then(|| format!("tandem fetch {}, rejects.csv", record.batch_id))
 }
 
 fn overview(records: &[BatchRecord]) -> String {
@@ -128,6 +148,7 @@ fn in_full(record: &BatchRecord) -> String {
         ("rows in", number(record.rows_in)),
         ("rows out", number(record.rows_out)),
         ("rows rejected", number(record.rows_rejected)),
+        ("why", why_rejected(record)),
         ("region", Some(record.owner_region.clone())),
         ("attempt", Some(record.attempt.to_string())),
         ("history", Some(record.region_history.join(" "))),
@@ -148,6 +169,7 @@ mod tests {
     use tandem_core::event::Upload;
 
     use super::*;
+    use crate::exit::told;
 
     fn record() -> BatchRecord {
         let upload = Upload {
@@ -179,6 +201,31 @@ mod tests {
         let text = in_full(&record());
         assert!(text.contains("rows in       10,000\n"), "{text}");
         assert!(!text.contains("rows out") && !text.contains("reason"), "{text}");
+    }
+
+    #[test]
+    fn rows_that_were_rejected_come_with_where_to_look_why() {
+        console::set_colors_enabled(false);
+        let mut record = record();
+        record.rows_rejected = Some(0);
+        assert!(!in_full(&record).contains("why"));
+        record.rows_rejected = Some(7);
+        record.rejects_key = Some("output/x/rejects.csv".into());
+        let way = format!("why           tandem fetch {}, rejects.csv\n", record.batch_id);
+        assert!(in_full(&record).contains(&way), "{}", in_full(&record));
+    }
+
+    #[test]
+    fn only_a_table_that_was_not_answered_is_told_as_two_silent_regions() {
+        let failed = |message: &str| {
+            let error =
+                ServiceError::Unavailable { operation: "dynamodb:Scan", message: message.into(), source: "x".into() };
+            told(&unread(error))
+        };
+        let silent = failed("dispatch failure: other: connection closed");
+        assert!(silent.contains("neither Region answers") && silent.contains("region heal"), "{silent}");
+        assert_eq!(silent.matches("connection closed").count(), 1, "{silent}");
+        assert!(!failed("InternalServerError: try again").contains("neither Region"));
     }
 
     #[test]

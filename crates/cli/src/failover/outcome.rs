@@ -47,6 +47,9 @@ impl Rpo {
     }
 }
 
+/// How a step's error begins if the Region did not answer its call of a function at all.
+const SILENT: &str = "lambda:InvokeFunction failed: no answer";
+
 /// What came of a failover.
 pub struct Outcome {
     to: String,
@@ -129,10 +132,23 @@ impl Outcome {
         }
         let failed =
             self.run.steps.iter().filter(|step| !matches!(step.status, StepStatus::Succeeded | StepStatus::NotRun));
-        let failed =
-            failed.map(|step| format!("{} failed: {}", step.name, step.error.as_deref().unwrap_or("without a reason")));
+        let failed: Vec<_> = failed.collect();
+        let silent = failed.iter().any(|step| step.error.as_deref().is_some_and(|error| error.starts_with(SILENT)));
+        let failed = failed
+            .iter()
+            .map(|step| format!("{} failed: {}", step.name, step.error.as_deref().unwrap_or("without a reason")));
         let failed: Vec<String> = failed.collect();
-        Some(format!("{}; mend that and give the same command again: nothing toggles", one_line(&failed.join("; "))))
+        let remedy = if silent { self.silent() } else { String::from("mend that and give the same command again") };
+        Some(format!("{}; {remedy}: nothing toggles", one_line(&failed.join("; "))))
+    }
+
+    /// What to do when the Region that is to take over does not answer itself.
+    fn silent(&self) -> String {
+        let to = &self.to;
+        format!(
+            "{to} does not answer: name the other Region, or give the same command again when it is back (locally: `tandem region \
+             heal {to}`)"
+        )
     }
 
     /// For a script.
@@ -247,7 +263,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::runbook::Answer;
+    use crate::runbook::{Answer, StepRecord};
 
     fn outcome(answers: Vec<Value>) -> Outcome {
         let answer = |payload| Answer { step: "S".into(), after: Duration::ZERO, payload };
@@ -255,6 +271,31 @@ mod tests {
         let run_id: RunId = "r1".parse().unwrap();
         let story = Story::of(&run, &run_id);
         Outcome::new("us-west-2", &run_id, run, story, None)
+    }
+
+    #[test]
+    fn a_region_that_does_not_answer_itself_is_told_from_a_step_that_failed_in_it() {
+        let of = |error: &str| {
+            let step = StepRecord {
+                name: "ReadState".into(),
+                status: StepStatus::Failed,
+                started_at: None,
+                ended_at: None,
+                seconds: 0.1,
+                attempts: 1,
+                iterations: None,
+                error: Some(error.into()),
+            };
+            let mut outcome = outcome(vec![]);
+            outcome.run.succeeded = false;
+            outcome.run.steps.push(step);
+            outcome.failure().unwrap()
+        };
+        let silent = of("lambda:InvokeFunction failed: no answer (connection closed)");
+        assert!(silent.contains("us-west-2 does not answer: name the other Region"), "{silent}");
+        assert!(silent.contains("`tandem region heal us-west-2`") && !silent.contains("mend that"), "{silent}");
+        let inside = of("NoEndpoint: no endpoint answered: x: dispatch failure: no answer");
+        assert!(inside.contains("mend that") && !inside.contains("region heal"), "{inside}");
     }
 
     #[test]

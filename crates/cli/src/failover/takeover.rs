@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::ensure;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tandem_aws::invoke::Functions;
+use tandem_aws::invoke::{Functions, InvokeError};
 use tandem_core::reconcile::RunId;
 use tandem_local::admin::{Admin, ReplicationStatus};
 use time::OffsetDateTime;
@@ -15,7 +15,7 @@ use super::lock::{self, Lock};
 use super::outcome::{Outcome, Rpo};
 use super::story::Story;
 use crate::deployment::{Deployment, Which};
-use crate::exit::usage;
+use crate::exit::{in_short, usage};
 use crate::runbook::{self, Document, Invoke, Observe, Runner};
 
 /// Time between two passes of the reconciler while batches are followed, as in the runbook.
@@ -142,7 +142,10 @@ struct Region(Functions);
 
 impl Invoke for Region {
     async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, String> {
-        self.0.invoke(function, payload).await.map_err(|error| error.to_string())
+        self.0.invoke(function, payload).await.map_err(|error| match error {
+            InvokeError::Service(error) => in_short(&error),
+            error => error.to_string(),
+        })
     }
 }
 
