@@ -1,5 +1,6 @@
 //! `tandem put`: uploads a file through the Multi-Region Access Point and, if asked to, waits for its result.
 
+mod file;
 mod wait;
 
 use std::path::{Path, PathBuf};
@@ -9,13 +10,17 @@ use clap::Args;
 use serde_json::{Value, json};
 use tandem_aws::mrap::UploadError;
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
+use tandem_core::canary;
 use tandem_core::dataset::{DEFAULT_DATASET, Datasets};
 use tandem_core::event::{INPUT_PREFIX, Upload};
 use tandem_core::ports::StoredObject;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::deployment::{Deployment, Which};
-use crate::exit::{Interrupted, LOST, Status, interruption, status_of, usage};
+use crate::exit::{GoesOn, Interrupted, LOST, Status, interruption, status_of, usage};
 use crate::links::{self, Links};
+use crate::status;
 use crate::terminal::{bytes_bar, coloured, grouped, one_line};
 
 /// Longest key that S3 takes, in bytes.
@@ -48,16 +53,15 @@ pub struct PutArgs {
 /// # Errors
 /// When the file was not uploaded or, with `--wait`, the batch was not delivered; see [`crate::exit`].
 pub async fn run(args: &PutArgs, which: &Which) -> anyhow::Result<()> {
+    let size = file::size_of(&args.file)?;
     if args.key.is_none() {
         check_dataset(&args.dataset, which.datasets().ok().as_ref())?;
     }
     let key = key_of(args)?;
-    let size = size_of(&args.file)?;
     let deployment = which.find().await?;
-    let begun = Instant::now();
+    let (begun, since) = (Instant::now(), OffsetDateTime::now_utc());
     let stored = upload(&deployment, args, &key, size).await?;
-    let mut outcome =
-        Outcome { batch_id: BatchId::of(&key, &stored.etag), key, record: None, links: None, seconds: None };
+    let mut outcome = Outcome::of(BatchId::of(&key, &stored.etag), key);
     if !args.wait {
         outcome.print(args);
         return Ok(());
@@ -65,24 +69,38 @@ pub async fn run(args: &PutArgs, which: &Which) -> anyhow::Result<()> {
     let patience = Duration::from_secs(args.timeout);
     let waited = tokio::select! {
         waited = wait::until_ended(&deployment, &outcome.batch_id, begun, patience, !args.json) => waited,
-        () = interruption() => Err(Interrupted.into()),
+        () = interruption() => Err(left(&outcome.batch_id).into()),
     };
     let ended = match waited {
-        Ok(record) => Ok(record),
-        Err(given_up) => Err((deployment.record(&outcome.batch_id).await, given_up)),
+        Ok((record, at_once)) => {
+            outcome.ended_before = at_once && is_older(&record, since);
+            Ok(record)
+        }
+        Err(given_up) => Err((wait::look_once(&deployment, &outcome.batch_id).await, given_up)),
     };
     outcome.seconds = ended.is_ok().then(|| begun.elapsed().as_secs_f64());
     outcome.conclude(args, &deployment, ended).await
 }
 
+/// What is said to whom stops waiting.
+fn left(batch_id: &BatchId) -> GoesOn {
+    GoesOn(format!("interrupted: the batch goes on, and `tandem status {batch_id}` follows it"))
+}
+
+/// Whether a batch was claimed before this moment.
+fn is_older(record: &BatchRecord, moment: OffsetDateTime) -> bool {
+    OffsetDateTime::parse(&record.created, &Rfc3339).is_ok_and(|created| created < moment)
+}
+
 /// Whether a dataset is one of those of the project, where there is one: files of any other become sales orders, and fail as such.
 fn check_dataset(dataset: &str, known: Option<&Datasets>) -> anyhow::Result<()> {
-    match known.map(|known| known.named(dataset)) {
-        Some(Err(unknown)) => {
-            Err(usage(format!("{unknown} If it is deployed all the same: --as {INPUT_PREFIX}{dataset}/<name>.csv")))
-        }
-        Some(Ok(_)) | None => Ok(()),
-    }
+    let Some(known) = known.filter(|known| known.named(dataset).is_err()) else { return Ok(()) };
+    // The canary's files are its own: whoever asks what there is has none for it.
+    let names = known.iter().map(|dataset| dataset.name.as_str()).filter(|name| *name != canary::DATASET);
+    let names = names.collect::<Vec<_>>().join(", ");
+    Err(usage(format!(
+        "There is no dataset {dataset:?}; name one of: {names}. If it is deployed all the same: --as {INPUT_PREFIX}{dataset}/<name>.csv"
+    )))
 }
 
 /// The key to upload under.
@@ -129,12 +147,8 @@ pub fn key_of_name(dataset: &str, name: &str) -> anyhow::Result<String> {
     if name.is_empty() || name.contains(elsewhere) || Path::new(name).file_name() != Some(name.as_ref()) {
         return Err(usage(format!("{:?} can be no file's name in a key: rename the file", one_line(name))));
     }
+    file::check_name(name)?;
     checked(default_key(dataset, Path::new(name))?)
-}
-
-fn size_of(file: &Path) -> anyhow::Result<u64> {
-    let about = std::fs::metadata(file).map_err(|error| usage(format!("cannot read {}: {error}", file.display())))?;
-    if about.is_file() { Ok(about.len()) } else { Err(usage(format!("{} is no file", file.display()))) }
 }
 
 async fn upload(deployment: &Deployment, args: &PutArgs, key: &str, size: u64) -> anyhow::Result<StoredObject> {
@@ -143,7 +157,11 @@ async fn upload(deployment: &Deployment, args: &PutArgs, key: &str, size: u64) -
     bar.finish_and_clear();
     let error = match stored {
         Ok(stored) => return Ok(stored),
-        Err(UploadError::Interrupted) => return Err(Interrupted.into()),
+        // Its id is made of the answer that did not come.
+        Err(UploadError::Interrupted) => {
+            let told = "the upload was given up; if the file arrived all the same, `tandem status` shows its batch";
+            return Err(anyhow::Error::from(Interrupted).context(told));
+        }
         // By itself it is found in the chain, and decides the exit status.
         Err(UploadError::Service(error)) => anyhow::Error::from(error),
         Err(error) => error.into(),
@@ -159,9 +177,16 @@ struct Outcome {
     record: Option<BatchRecord>,
     links: Option<Links>,
     seconds: Option<f64>,
+    /// Whether the batch had ended before this upload began, which changed nothing then.
+    ended_before: bool,
 }
 
 impl Outcome {
+    /// Of an upload of which no more is known.
+    fn of(batch_id: BatchId, key: String) -> Self {
+        Self { batch_id, key, record: None, links: None, seconds: None, ended_before: false }
+    }
+
     /// Prints the outcome, and answers with the error that decides the exit status.
     async fn conclude(
         mut self,
@@ -174,8 +199,13 @@ impl Outcome {
             Err((record, given_up)) => (record, Some(given_up)),
         };
         self.record = record;
+        let mut given_up = given_up;
         if let Some(record) = self.record.as_ref().filter(|record| record.status == BatchStatus::Delivered) {
-            self.links = Some(links::of(&deployment.links(), record).await?);
+            match links::of(&deployment.links(), record).await {
+                Ok(links) => self.links = Some(links),
+                // The batch is told of all the same.
+                Err(error) => given_up = given_up.or(Some(error)),
+            }
         }
         self.print(args);
         match (given_up, self.record) {
@@ -214,6 +244,7 @@ impl Outcome {
             "rejects_link": self.links.as_ref().and_then(|links| links.rejects.as_ref()),
             "reason": record.and_then(|record| record.reason.as_ref()),
             "failed_state": record.and_then(|record| record.failed_state.as_ref()),
+            "ended_before": self.ended_before,
         })
     }
 
@@ -226,10 +257,13 @@ impl Outcome {
             );
         };
         let mut text = format!("batch {} {} in {}", record.batch_id, coloured(record.status), record.owner_region);
-        if let Some(seconds) = self.seconds {
+        if let Some(seconds) = self.seconds.filter(|_| !self.ended_before) {
             text += &format!(" after {seconds:.2} s");
         }
         text += "\n";
+        if self.ended_before {
+            text += &already(record);
+        }
         if let (Some(rows_in), Some(out), Some(rejected)) = (record.rows_in, record.rows_out, record.rows_rejected) {
             text +=
                 &format!("{} rows in, {} delivered, {} rejected\n", grouped(rows_in), grouped(out), grouped(rejected));
@@ -240,8 +274,20 @@ impl Outcome {
                 text += &format!("rejects: {rejects}\n");
             }
         }
+        if let Some(way) = status::why_rejected(record) {
+            text += &format!("why: {way}\n");
+        }
         text
     }
+}
+
+/// That the same file came under the same key before, and what does its work again.
+fn already(record: &BatchRecord) -> String {
+    let ended = if record.status == BatchStatus::Delivered { "delivered" } else { "failed" };
+    let (at, id) = (&record.updated, &record.batch_id);
+    format!(
+        "this file was {ended} already under this key, at {at}: nothing was done again; `tandem rerun {id}` does it again\n"
+    )
 }
 
 #[cfg(test)]
@@ -270,6 +316,7 @@ mod tests {
     fn a_name_that_is_a_path_or_holds_what_nobody_types_is_refused() {
         assert_eq!(key_of_name("price-list", "a b+%€.csv").unwrap(), "input/price-list/a b+%€.csv");
         let long = format!("{}.csv", "x".repeat(1024));
+        assert!(key_of_name("price-list", "a.xlsx").unwrap_err().to_string().contains("export it as CSV"));
         for name in ["", ".", "..", "../x.csv", "a/b.csv", "/x.csv", "a\\b.csv", "a\nb.csv", "a\0.csv", "x.txt", &long]
         {
             assert_eq!(status_of(&key_of_name("price-list", name).unwrap_err()), Status::Usage, "{name:?}");
@@ -282,15 +329,17 @@ mod tests {
     #[test]
     fn a_dataset_that_is_none_of_the_projects_is_wrong_use() {
         let definition = include_str!("../../../assets/datasets/sales-orders.json");
-        let datasets = Datasets::load([("sales-orders", definition)]).unwrap();
-        assert!(check_dataset("sales-orders", Some(&datasets)).is_ok());
+        let datasets = Datasets::load([("sales-orders", definition), (canary::DATASET, definition)]).unwrap();
+        for name in ["sales-orders", canary::DATASET] {
+            assert!(check_dataset(name, Some(&datasets)).is_ok());
+        }
         // Outside a project, nobody knows which there are.
         assert!(check_dataset("loans", None).is_ok());
         let error = check_dataset("loans", Some(&datasets)).unwrap_err();
         assert_eq!(status_of(&error), Status::Usage);
         let message = error.to_string();
         assert!(
-            message.contains("one of: sales-orders") && message.contains("--as input/loans/<name>.csv"),
+            message.contains("one of: sales-orders. If") && message.contains("--as input/loans/<name>.csv"),
             "{message}"
         );
     }
@@ -316,7 +365,7 @@ mod tests {
     #[test]
     fn what_is_printed_as_json_has_every_field_whatever_is_known() {
         let batch_id = BatchId::of("input/a.csv", "e");
-        let outcome = Outcome { batch_id, key: "input/a.csv".into(), record: None, links: None, seconds: None };
+        let outcome = Outcome::of(batch_id, "input/a.csv".into());
         let object = outcome.json(&args("a.csv", None));
         for field in [
             "batch_id",
@@ -332,6 +381,8 @@ mod tests {
             "output_link",
             "rejects_link",
             "reason",
+            "failed_state",
+            "ended_before",
         ] {
             assert!(object.get(field).is_some(), "{field}");
         }
@@ -339,10 +390,44 @@ mod tests {
         assert_eq!(object["dataset"], "price-list");
     }
 
+    fn delivered(updated: &str) -> Outcome {
+        let upload =
+            Upload { bucket: "b".into(), key: "input/a.csv".into(), etag: "e".into(), version_id: None, size: 1 };
+        let mut record = upload.first_claim("sales-orders", "us-east-1", "2026-01-01T00:00:00.000Z");
+        record.status = BatchStatus::Delivered;
+        record.updated = updated.into();
+        let outcome = Outcome::of(record.batch_id.clone(), record.key.clone());
+        Outcome { record: Some(record), seconds: Some(0.03), ..outcome }
+    }
+
     #[test]
-    fn a_directory_or_a_missing_file_is_wrong_use() {
-        for path in [std::env::temp_dir(), PathBuf::from("/nonexistent/x.csv")] {
-            assert_eq!(status_of(&size_of(&path).unwrap_err()), Status::Usage);
-        }
+    fn a_file_that_was_delivered_before_is_told_with_the_time_and_what_does_it_again() {
+        console::set_colors_enabled(false);
+        let updated = "2026-01-01T00:00:05.000Z";
+        let mut outcome = delivered(updated);
+        assert!(outcome.text().contains("DELIVERED in us-east-1 after 0.03 s\n"), "{}", outcome.text());
+        assert_eq!(outcome.json(&args("a.csv", None))["ended_before"], false);
+        outcome.ended_before = true;
+        let text = outcome.text();
+        let remedy = format!("`tandem rerun {}`", outcome.batch_id);
+        assert!(text.contains(updated) && text.contains("nothing was done again") && text.contains(&remedy), "{text}");
+        assert!(!text.contains("after 0.03 s"), "{text}");
+        assert_eq!(outcome.json(&args("a.csv", None))["ended_before"], true);
+    }
+
+    #[test]
+    fn only_a_batch_that_was_claimed_before_the_upload_is_an_older_one() {
+        let record = delivered("2026-01-01T00:00:05.000Z").record.unwrap();
+        assert!(is_older(&record, time::macros::datetime!(2026-01-01 00:00:01 UTC)));
+        assert!(!is_older(&record, time::macros::datetime!(2025-12-31 23:59:59 UTC)));
+    }
+
+    #[test]
+    fn who_stops_waiting_is_told_that_the_batch_goes_on() {
+        let outcome = delivered("");
+        let error = anyhow::Error::from(left(&outcome.batch_id));
+        assert_eq!(status_of(&error), Status::GivenUp);
+        let remedy = format!("goes on, and `tandem status {}`", outcome.batch_id);
+        assert!(error.to_string().contains(&remedy), "{error}");
     }
 }

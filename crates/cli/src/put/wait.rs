@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Longest time that one look may take, since the table is not read meanwhile.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// The record of a batch that has ended. Says each stage once, on standard error; with `closely`, the execution's too.
+/// The record of a batch that has ended, and whether it had at the first look. Says each stage once, on standard error; with `closely`, the execution's too.
 ///
 /// Goes on while a service is throttled or away: that is when a person wants to know the end. Follows the batch from attempt
 /// to attempt and from Region to Region.
@@ -34,18 +34,19 @@ pub async fn until_ended(
     begun: Instant,
     patience: Duration,
     closely: bool,
-) -> anyhow::Result<BatchRecord> {
+) -> anyhow::Result<(BatchRecord, bool)> {
     let table = deployment.records();
     let mut stages = Stages::new(begun);
     let mut looks = Looks { deployment, due: closely.then(Instant::now) };
     let mut stage = String::from("waiting to be claimed");
+    let mut first = true;
     loop {
         match table.get(batch_id).await {
             Ok(Some(record)) => {
                 stage = describe(&record);
                 stages.say(&stage, looks.at(&record).await.as_ref());
                 if record.status.has_ended() {
-                    return Ok(record);
+                    return Ok((record, first));
                 }
             }
             Ok(None) => stages.say(&stage, None),
@@ -57,8 +58,14 @@ pub async fn until_ended(
             let remedy = format!("it goes on; see `tandem status {batch_id}`");
             return Err(TimedOut(format!("the batch had not ended after {seconds} s ({stage}): {remedy}")).into());
         }
+        first = false;
         tokio::time::sleep(pause(begun.elapsed())).await;
     }
+}
+
+/// A batch's record as it is now, for whom will wait no longer: `None` as well if the table does not answer soon.
+pub async fn look_once(deployment: &Deployment, batch_id: &BatchId) -> Option<BatchRecord> {
+    tokio::time::timeout(LOOK, deployment.record(batch_id)).await.ok().flatten()
 }
 
 /// Looks at executions, now and then.
