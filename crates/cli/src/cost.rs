@@ -1,5 +1,5 @@
 //! `tandem cost`: what a batch used and what that costs, beside what AWS's public guidance uses for the same rows; or, with
-//! the local Regions and no batch, what all calls that the edge has counted cost.
+//! the local Regions and no batch, what is billed by the call of all that the edge has counted.
 
 mod gather;
 mod prices;
@@ -30,10 +30,13 @@ execution's express children took is the time that their functions say they took
 of each result are included; storage, transfer to the internet and fixed monthly costs are not: see docs/COST.md. On AWS, lines \
 may arrive a minute after the batch has ended.
 
+Without a batch, only what is billed by the call is priced, of the calls that the local Regions have counted: S3, e-mails, SQS, \
+the lookup API, invocations. Durations, DynamoDB, Step Functions, replication, logs and transfer are left out.
+
 Examples:
   tandem cost 3f2a              what this batch used, priced
   tandem cost 3f2a --json       the same for scripts
-  tandem cost                   every call that the local Regions have counted, priced by class";
+  tandem cost                   what S3, SES, SQS and Lambda bill by the call, of all calls that the local Regions have counted";
 
 /// Arguments of `cost`.
 #[derive(Debug, Clone, Args)]
