@@ -7,7 +7,7 @@ use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
 use tandem_core::error::Classified;
 
 use crate::deployment::Deployment;
-use crate::exit::TimedOut;
+use crate::exit::{TimedOut, in_short};
 use crate::terminal::{one_line, spinner};
 
 /// First pause between two looks at the state table; a read of it costs next to nothing.
@@ -50,7 +50,7 @@ pub async fn until_ended(
                 }
             }
             Ok(None) => stages.say(&stage, None),
-            Err(error) if error.is_retryable() => stages.say(&format!("still trying: {error}"), None),
+            Err(error) if error.is_retryable() => stages.say(&format!("still trying: {}", in_short(&error)), None),
             Err(error) => return Err(error.into()),
         }
         if begun.elapsed() >= patience {
