@@ -21,7 +21,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Longest time that one look may take, since the table is not read meanwhile.
 const LOOK: Duration = Duration::from_secs(3);
 
-/// The record of a batch that has ended, and whether it had at the first look. Says each stage once, on standard error; with `closely`, the execution's too.
+/// The record of a batch that has ended, and whether it had at the first look. Says each stage once, on standard error; with
+/// `closely`, the execution's too.
 ///
 /// Goes on while a service is throttled or away: that is when a person wants to know the end. Follows the batch from attempt
 /// to attempt and from Region to Region.
