@@ -86,7 +86,8 @@ impl Point {
         };
         let fence =
             |action| Fault { body_contains: Some("DELIVERING".into()), ..call("dynamodb", "UpdateItem", action) };
-        let reading = || call("s3", "GetObject", FaultAction::Hold);
+        // The input: what an execution of an earlier batch still reads of its parts is none of this one's.
+        let reading = || Fault { path_contains: Some("/input/".into()), ..call("s3", "GetObject", FaultAction::Hold) };
         let faults = match self {
             Self::AfterTheUpload => vec![call("dynamodb", "PutItem", FaultAction::Hold)],
             Self::AfterTheClaim => vec![call("states", "StartExecution", FaultAction::Hold)],

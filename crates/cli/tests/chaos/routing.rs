@@ -109,6 +109,12 @@ fn changed_content(regions: &Regions, tally: &Tally) {
     regions.succeeds(&["replication", "pause"]);
     let first = regions.put_and_leave(&key, file().0.as_bytes());
     held.wait(regions);
+    // Whatever stands still may be an earlier batch's: this one is claimed before its Region is lost.
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while regions.record(&first).is_none_or(|record| record["status"] != "RUNNING") {
+        assert!(Instant::now() < deadline, "it was never claimed and started: {:?}", regions.record(&first));
+        thread::sleep(Duration::from_millis(50));
+    }
     isolate(regions);
     fail_over(regions, LEFT, &["--no-wait"]);
     let second = format!("{}{}", file().0, crate::expected::row(100_000_000));
