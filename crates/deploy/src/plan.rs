@@ -74,6 +74,13 @@ impl Settings {
         told.cloned().unwrap_or_else(|| RECORD_TTL.to_owned())
     }
 
+    /// The ARN of the account's own key in a Region, if there is one: what seals its results.
+    #[must_use]
+    pub fn own_key(&self, region: &str) -> Option<String> {
+        let told = self.parameters.get("batch").and_then(|told| told.get("KmsKeyArn"));
+        told.filter(|key| !key.is_empty()).map(|key| key.replace("{region}", region))
+    }
+
     /// Every Region that has stacks.
     #[must_use]
     pub fn all_regions(&self) -> Vec<String> {

@@ -154,15 +154,14 @@ impl<'a> Trials<'a> {
         let Prepared { config, which, .. } = self.prepared;
         let bucket = |region: &str| {
             let (region, name) = (region.to_owned(), deployment.bucket(region));
-            smoke::Bucket { objects: deployment.objects(&region), region, name }
+            let key = config.settings.own_key(&region);
+            smoke::Bucket { objects: deployment.objects(&region), region, name, key }
         };
         let other = deployment.regions().iter().find(|other| *other != region).context("there is no other Region")?;
-        let key = config.settings.parameters.get("batch").and_then(|batch| batch.get("KmsKeyArn"));
         let replication = smoke::Replication {
             from: bucket(region),
             to: bucket(other),
             role: format!("tandem-{}-replication-{region}", deployment.suffix()),
-            key: key.filter(|key| !key.is_empty()).cloned(),
             time: &SystemClock,
             patience: if which.target == Target::Local { REPLICATED_HERE } else { REPLICATED_ON_AWS },
         };

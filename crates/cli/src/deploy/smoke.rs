@@ -46,6 +46,8 @@ pub fn compared(run: &Run, folder: &Path) -> anyhow::Result<()> {
 pub struct Bucket<O> {
     pub region: String,
     pub name: String,
+    /// The KMS key that seals results here, if there is one.
+    pub key: Option<String>,
     pub objects: O,
 }
 
@@ -62,8 +64,6 @@ pub struct Replication<'a, O, T> {
     pub to: Bucket<O>,
     /// The role as which S3 copies.
     pub role: String,
-    /// The KMS key that seals results, if there is one.
-    pub key: Option<String>,
     pub time: &'a T,
     pub patience: Duration,
 }
@@ -111,13 +111,12 @@ impl<O: InspectObjects, T: Clock + Pause> Replication<'_, O, T> {
 
     fn remedy(&self) -> String {
         let (from, to, role) = (&self.from, &self.to, &self.role);
-        let sealed = self.key.as_ref().map(|key| {
-            format!(
-                ", with the key {key} to open it in {} and to seal it in {} (and the key's own policy)",
-                from.region, to.region
-            )
-        });
-        let sealed = sealed.unwrap_or_default();
+        let sealed = match (&from.key, &to.key) {
+            (Some(opens), Some(seals)) => {
+                format!(", with {opens} to open and {seals} to seal it (and their own policies)")
+            }
+            _ => String::new(),
+        };
         format!("look at the replication rule and metrics of {} and at what the role {role} may do{sealed}", from.name)
     }
 }
@@ -213,13 +212,13 @@ mod tests {
         let bucket = |region: &str, looks: &[Answer]| Bucket {
             region: region.to_owned(),
             name: format!("tandem-dev-1-{region}"),
+            key: key.map(|key| key.replace("{region}", region)),
             objects: Looks(Mutex::new(looks.to_vec())),
         };
         let replication = Replication {
             from: bucket("us-east-1", from),
             to: bucket("us-west-2", to),
             role: String::from("tandem-dev-replication-us-east-1"),
-            key: key.map(str::to_owned),
             time: &Time(Mutex::new(OffsetDateTime::UNIX_EPOCH)),
             patience: Duration::from_secs(900),
         };
@@ -235,17 +234,18 @@ mod tests {
     #[tokio::test]
     async fn a_result_that_is_not_replicated_fails_with_what_to_look_at() {
         use Answer::{Denied, Missing, There};
-        let problem = arrives(&[There], &[Missing], Some("arn:key/mrk-1")).await.unwrap_err().to_string();
+        let problem =
+            arrives(&[There], &[Missing], Some("arn:aws:kms:{region}:1:key/mrk-1")).await.unwrap_err().to_string();
         for says in [
             "output/canary/b/output.csv was written to tandem-dev-1-us-east-1 and has not been replicated to tandem-dev-1-us-west-2 within 900 s:",
             "the replication rule",
             "the role tandem-dev-replication-us-east-1",
-            "the key arn:key/mrk-1 to open it in us-east-1 and to seal it in us-west-2",
+            "arn:aws:kms:us-east-1:1:key/mrk-1 to open and arn:aws:kms:us-west-2:1:key/mrk-1 to seal it",
         ] {
             assert!(problem.contains(says), "{problem}");
         }
         let unsealed = arrives(&[There], &[Denied], None).await.unwrap_err().to_string();
-        assert!(!unsealed.contains("key") && unsealed.contains("the last answer was: "), "{unsealed}");
+        assert!(!unsealed.contains("to seal") && unsealed.contains("the last answer was: "), "{unsealed}");
     }
 
     #[tokio::test]

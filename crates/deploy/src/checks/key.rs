@@ -16,8 +16,7 @@ pub async fn findings(aws: &impl Aws, config: &Config) -> Vec<Finding> {
 }
 
 async fn of_region(aws: &impl Aws, config: &Config, region: &str) -> Option<Result<String, String>> {
-    let told = config.settings.parameters.get("batch").and_then(|batch| batch.get("KmsKeyArn"));
-    let wanted = told.map(|key| key.replace("{region}", region)).unwrap_or_default();
+    let wanted = config.settings.own_key(region).unwrap_or_default();
     let batch = match aws.stack(region, &config.settings.stack("batch")).await {
         Ok(batch) => batch.unwrap_or_default(),
         Err(failed) => return Some(Err(short(&failed))),

@@ -171,10 +171,8 @@ impl<'a> Draft<'a> {
 
     /// The batch stacks' key, in this Region and in the other: what they seal is replicated from the first result on.
     fn results_key(&self, region: &str) -> Vec<(String, String)> {
-        let key = self.settings.parameters.get("batch").and_then(|batch| batch.get("KmsKeyArn"));
-        let key = key.cloned().unwrap_or_default();
-        let there = key.replace("{region}", self.peer(region));
-        vec![("KmsKeyArn".to_owned(), key), ("PeerKmsKeyArn".to_owned(), there)]
+        let key = |region| self.settings.own_key(region).unwrap_or_default();
+        vec![("KmsKeyArn".to_owned(), key(region)), ("PeerKmsKeyArn".to_owned(), key(self.peer(region)))]
     }
 
     fn peer(&self, region: &str) -> &str {
