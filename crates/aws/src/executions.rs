@@ -30,6 +30,15 @@ pub struct Billed {
     pub children: u64,
 }
 
+/// A task that failed, whether it was tried again or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedTask {
+    /// The state that called it.
+    pub state: String,
+    /// Name of the error.
+    pub error: String,
+}
+
 /// Executions of one Region.
 #[derive(Debug, Clone)]
 pub struct Executions {
@@ -63,6 +72,21 @@ impl Executions {
     /// # Errors
     /// [`ServiceError`] when Step Functions does not answer.
     pub async fn billed(&self, execution_arn: &str) -> Result<Billed, ServiceError> {
+        let events = self.history(execution_arn).await?;
+        let children = self.chunks(execution_arn).await?.map_or(0, |(_, total)| total);
+        Ok(Billed { transitions: own_transitions(&events) + children, children })
+    }
+
+    /// The tasks of an execution that failed, in order, without those of its children; none where its history is gone.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when Step Functions does not answer.
+    pub async fn failed_tasks(&self, execution_arn: &str) -> Result<Vec<FailedTask>, ServiceError> {
+        Ok(failed_tasks(&self.history(execution_arn).await?))
+    }
+
+    /// All events of an execution, in order; none where its history is gone.
+    async fn history(&self, execution_arn: &str) -> Result<Vec<HistoryEvent>, ServiceError> {
         let mut events = Vec::new();
         let mut next: Option<String> = None;
         loop {
@@ -70,18 +94,16 @@ impl Executions {
             let page = match call.max_results(PAGE).set_next_token(next).send().await {
                 Ok(page) => page,
                 Err(error) if error.as_service_error().is_some_and(|error| error.is_execution_does_not_exist()) => {
-                    return Ok(Billed::default());
+                    return Ok(Vec::new());
                 }
                 Err(error) => return Err(translate("states:GetExecutionHistory", execution_arn, error)),
             };
             next = page.next_token;
             events.extend(page.events);
             if next.is_none() {
-                break;
+                return Ok(events);
             }
         }
-        let children = self.chunks(execution_arn).await?.map_or(0, |(_, total)| total);
-        Ok(Billed { transitions: own_transitions(&events) + children, children })
     }
 
     /// Rows of the file that an execution works on, once it is split.
@@ -113,6 +135,32 @@ fn rows_of(output: &str) -> Option<u64> {
     output["split"]["rows"].as_u64()
 }
 
+/// The failed tasks that a history shows. A failure names no state: it is that of the state that was entered last.
+fn failed_tasks(events: &[HistoryEvent]) -> Vec<FailedTask> {
+    let (mut state, mut failed) = ("", Vec::new());
+    for event in events {
+        if let Some(entered) = event.state_entered_event_details() {
+            state = entered.name();
+        }
+        if let Some(error) = task_error(event) {
+            failed.push(FailedTask { state: state.to_owned(), error: error.to_owned() });
+        }
+    }
+    failed
+}
+
+/// The error of a task that failed. Lambda functions that are named by their ARN have events of their own.
+fn task_error(event: &HistoryEvent) -> Option<&str> {
+    use HistoryEventType as Type;
+    let named = match event.r#type() {
+        Type::TaskFailed => event.task_failed_event_details()?.error(),
+        Type::LambdaFunctionFailed => event.lambda_function_failed_event_details()?.error(),
+        Type::TaskTimedOut | Type::LambdaFunctionTimedOut => Some("States.Timeout"),
+        _ => return None,
+    };
+    Some(named.unwrap_or_default())
+}
+
 /// The transitions that a history shows. A retry is a task that was scheduled again without its state being entered again.
 fn own_transitions(events: &[HistoryEvent]) -> u64 {
     let count = |is: fn(&HistoryEventType) -> bool| events.iter().filter(|event| is(event.r#type())).count() as u64;
@@ -139,6 +187,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use aws_sdk_sfn::primitives::DateTime;
+    use aws_sdk_sfn::types::builders::HistoryEventBuilder;
+    use aws_sdk_sfn::types::{
+        LambdaFunctionFailedEventDetails, StateEnteredEventDetails, TaskFailedEventDetails, TaskTimedOutEventDetails,
+    };
 
     use super::*;
 
@@ -174,12 +226,38 @@ mod tests {
 
     #[test]
     fn start_end_states_and_retries_are_transitions() {
-        let event = |(id, name): (usize, &&str)| {
-            let event = HistoryEvent::builder().r#type((*name).into()).id(id as i64).timestamp(DateTime::from_secs(0));
-            event.build().unwrap()
-        };
-        let events: Vec<HistoryEvent> = RECORDED.iter().enumerate().map(event).collect();
+        let events: Vec<HistoryEvent> = RECORDED.iter().map(|name| event(name, |event| event)).collect();
         assert_eq!(own_transitions(&events), 2 + 6 + 1);
         assert_eq!(own_transitions(&[]), 0);
+    }
+
+    #[test]
+    fn a_failure_belongs_to_the_state_that_was_entered_last_and_both_kinds_of_event_count() {
+        let entered = |name: &str| {
+            let details = StateEnteredEventDetails::builder().name(name).build().unwrap();
+            event("TaskStateEntered", |event| event.state_entered_event_details(details))
+        };
+        let by_lambda = LambdaFunctionFailedEventDetails::builder().error("Throttled").build();
+        let by_task =
+            TaskFailedEventDetails::builder().resource_type("lambda").resource("arn").error("Runtime.ExitError");
+        let timed_out = TaskTimedOutEventDetails::builder().resource_type("lambda").resource("arn").build().unwrap();
+        let events = [
+            entered("Split"),
+            event("LambdaFunctionFailed", |event| event.lambda_function_failed_event_details(by_lambda)),
+            event("LambdaFunctionSucceeded", |event| event),
+            entered("Deliver"),
+            event("TaskFailed", |event| event.task_failed_event_details(by_task.build().unwrap())),
+            event("TaskTimedOut", |event| event.task_timed_out_event_details(timed_out)),
+            event("TaskSucceeded", |event| event),
+        ];
+        let found: Vec<(String, String)> =
+            failed_tasks(&events).into_iter().map(|task| (task.state, task.error)).collect();
+        let expected = [("Split", "Throttled"), ("Deliver", "Runtime.ExitError"), ("Deliver", "States.Timeout")];
+        assert_eq!(found, expected.map(|(state, error)| (state.to_owned(), error.to_owned())));
+    }
+
+    fn event(name: &str, details: impl FnOnce(HistoryEventBuilder) -> HistoryEventBuilder) -> HistoryEvent {
+        let event = HistoryEvent::builder().r#type(name.into()).id(1).timestamp(DateTime::from_secs(0));
+        details(event).build().unwrap()
     }
 }

@@ -3,6 +3,7 @@
 //! What an operator would do it does by an operator's commands, each a process of its own and shown; what FIS would do it does
 //! at the edge. Every way out of it mends what it has struck.
 
+mod emails;
 mod experiment;
 mod files;
 mod operator;
@@ -23,14 +24,14 @@ use self::files::{Files, Put};
 use self::operator::Operator;
 use self::report::{Check, Report};
 use self::strike::Struck;
-use crate::deployment::{Target, Which, not_running};
+use crate::deployment::{Deployment, Target, Which, not_running};
 use crate::exit::{Interrupted, TimedOut, interruption, usage};
 
 /// How `--help` goes on.
 pub const HELP: &str = "\
 Uploads files, strikes the active Region, does what the runbook says, mends, and then holds every file against what is \
-promised: delivered, by one e-mail, with the bytes of an undisturbed run, and nothing left behind. docs/CHAOS.md says of each \
-experiment what it shows; the same ones for AWS are in sam/chaos.yaml.
+promised: delivered, with the bytes of an undisturbed run, by one e-mail (one more only after a delivery that broke off), \
+and nothing left behind. docs/CHAOS.md says of each experiment what it shows; the same ones for AWS are in sam/chaos.yaml.
 
 Examples:
   tandem drill                          a Region is lost, the other one takes over
@@ -99,6 +100,7 @@ pub async fn run(args: &DrillArgs, which: &Which) -> anyhow::Result<()> {
 struct Drill {
     args: DrillArgs,
     state: LocalState,
+    deployment: Deployment,
     admin: Admin,
     operator: Operator,
     files: Files,
@@ -115,13 +117,13 @@ impl Drill {
             return Err(usage(format!("a drill strikes the local Regions only; {remedy}")));
         }
         let state = which.local().ok_or_else(not_running)?;
-        let admin = Admin::new(&state);
+        let (admin, deployment) = (Admin::new(&state), which.find().await?);
         let lost = undisturbed(&admin).await?;
         let left = state.regions.iter().find(|region| **region != lost).context("there is only one Region")?.clone();
         let operator = Operator::new(which.root(), args.json)?;
         let folder: PathBuf = which.root().join(".tandem").join(format!("drill-{}", std::process::id()));
         let files = Files::new(&operator, folder, args.rows);
-        Ok(Self { args: args.clone(), state, admin, operator, files, lost, left })
+        Ok(Self { args: args.clone(), state, deployment, admin, operator, files, lost, left })
     }
 
     fn struck(&self) -> Struck<'_> {
@@ -204,7 +206,8 @@ impl Drill {
 
     /// What is promised, of each file and of what is left.
     async fn judge(&self, puts: &[Put], undisturbed: &[u8]) -> anyhow::Result<Vec<Check>> {
-        let mut checks = self.files.judge(puts, &self.state, undisturbed).await?;
+        let mut checks = self.files.judge(puts, undisturbed).await?;
+        checks.push(Check::of_emails(&emails::told(puts, &self.state, &self.deployment).await?));
         let replayed = self.operator.json(&["replay", "--json"]).await?;
         checks.push(Check::of_replay(&replayed));
         let reconciled = self.operator.json(&["reconcile", "--json"]).await?;

@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use futures::future::BoxFuture;
 use tandem_aws::batch_list::{BatchList, Listed, ReadPage};
 use tandem_aws::batches::StateTable;
-use tandem_core::batch::{BatchId, BatchRecord};
+use tandem_core::batch::{Attempt, BatchId, BatchRecord, execution_name};
 use tandem_core::ports::{Batches, ServiceError};
 
 /// The state table.
@@ -120,6 +120,19 @@ async fn in_turn<R, T>(
     let nowhere =
         || ServiceError::Refused { operation: "dynamodb:GetItem", message: String::from("no Region is known") };
     Err(away.unwrap_or_else(nowhere))
+}
+
+/// Every attempt's Region and execution: named after the batch and the attempt, so they follow from the last one's ARN.
+pub fn executions(record: &BatchRecord) -> Vec<(String, String)> {
+    let Some(last) = &record.execution_arn else { return Vec::new() };
+    let parts: Vec<&str> = last.split(':').collect();
+    let [partition, account, machine] = [1, 4, 6].map(|part| parts.get(part).copied().unwrap_or_default());
+    let attempt = |entry: &String| {
+        let (region, number) = entry.split_once('/')?;
+        let name = execution_name(&record.batch_id, Attempt::new(number.parse().ok()?));
+        Some((region.to_owned(), format!("arn:{partition}:states:{region}:{account}:execution:{machine}:{name}")))
+    };
+    record.region_history.iter().filter_map(attempt).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Reads what is known of the work on a batch: the functions' lines of metrics, and the executions' histories.
 
 use tandem_aws::log_lines::LogLines;
-use tandem_core::batch::{Attempt, BatchRecord, execution_name};
+use tandem_core::batch::BatchRecord;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::work::Work;
 use crate::deployment::Deployment;
+use crate::records::executions;
 
 /// The functions that work on batches. `reconcile` does so for many at once, and counts as a fixed cost.
 const FUNCTIONS: [&str; 6] = ["intake", "split", "validate", "enrich", "merge", "deliver"];
@@ -65,17 +66,4 @@ pub fn seconds(record: &BatchRecord) -> f64 {
     let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
     let times = parse(&record.created).zip(parse(&record.updated));
     times.map_or(0.0, |(created, updated)| (updated - created).as_seconds_f64())
-}
-
-/// Every attempt's Region and execution: named after the batch and the attempt, so they follow from the last one's ARN.
-fn executions(record: &BatchRecord) -> Vec<(String, String)> {
-    let Some(last) = &record.execution_arn else { return Vec::new() };
-    let parts: Vec<&str> = last.split(':').collect();
-    let [partition, account, machine] = [1, 4, 6].map(|part| parts.get(part).copied().unwrap_or_default());
-    let attempt = |entry: &String| {
-        let (region, number) = entry.split_once('/')?;
-        let name = execution_name(&record.batch_id, Attempt::new(number.parse().ok()?));
-        Some((region.to_owned(), format!("arn:{partition}:states:{region}:{account}:execution:{machine}:{name}")))
-    };
-    record.region_history.iter().filter_map(attempt).collect()
 }

@@ -6,6 +6,7 @@ use console::Style;
 use serde_json::{Value, json};
 
 use super::Experiment;
+use super::emails::Told;
 
 /// One thing that must be so, and whether it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,21 @@ impl Check {
     /// That it holds for each of so many files.
     pub fn of_all(what: &str, of: usize, all: usize) -> Self {
         Self::new(&format!("each file was {what}"), of == all && all > 0, format!("{of} of {all}"))
+    }
+
+    /// That each file was announced by one e-mail, and again only after a delivery that broke off.
+    pub fn of_emails(told: &[Told]) -> Self {
+        let right = told.iter().filter(|told| told.is_as_promised()).count();
+        let again: usize = told.iter().filter(|told| told.is_as_promised()).map(|told| told.emails - 1).sum();
+        let mut check = Self::of_all("announced by one e-mail", right, told.len());
+        if again > 0 {
+            check.seen += &format!(", and {again} more after a delivery that broke off");
+        }
+        for told in told.iter().filter(|told| !told.is_as_promised()) {
+            check.seen +=
+                &format!("; {}: {} e-mails, {} deliveries broke off", told.batch_id, told.emails, told.broken_off);
+        }
+        check
     }
 
     /// That no event is left in the queues of those that intake gave up on.
@@ -138,6 +154,8 @@ impl Report {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use tandem_core::batch::BatchId;
+
     use super::*;
 
     fn report(checks: Vec<Check>) -> Report {
@@ -160,6 +178,22 @@ mod tests {
         assert!(!Check::of_strike(Experiment::SubnetsS3, "").passed);
         assert!(Check::of_strike(Experiment::SubnetsS3, "3 calls failed").passed);
         assert!(!Check::of_all("delivered", 0, 0).passed);
+    }
+
+    #[test]
+    fn an_e_mail_comes_again_only_after_a_delivery_that_broke_off() {
+        let batch_id = BatchId::of("input/a/b.csv", "etag");
+        let told = |emails, broken_off| Told { batch_id: batch_id.clone(), emails, broken_off };
+        let check = Check::of_emails;
+        assert_eq!((check(&[told(1, 0)]).passed, check(&[told(1, 0)]).seen.as_str()), (true, "1 of 1"));
+        assert!(check(&[told(1, 0), told(1, 1)]).passed);
+        let twice = check(&[told(1, 0), told(2, 1)]);
+        assert!(twice.passed && twice.seen == "2 of 2, and 1 more after a delivery that broke off", "{twice:?}");
+        for wrong in [told(0, 0), told(0, 1), told(2, 0), told(3, 1)] {
+            let failed = check(&[told(1, 0), wrong]);
+            assert!(!failed.passed && failed.seen.contains(&format!("1 of 2; {batch_id}: ")), "{failed:?}");
+        }
+        assert!(!check(&[]).passed);
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! Drills: the experiments of docs/CHAOS.md on the local Regions, and what they ask of them first.
 
+use std::io::{BufRead, BufReader};
+use std::process::{ChildStdout, Stdio};
+
 use serde_json::Value;
-use tandem_local::admin::RegionState;
+use tandem_local::admin::{Fault, FaultAction, RegionState};
 
 use crate::Case;
-use crate::regions::{Regions, wait_for};
+use crate::regions::{Regions, command, wait_for};
 
 pub const CASES: &[Case] = &[
     ("a_drill_loses_the_active_region_and_holds_every_file_against_what_is_promised", region_loss),
     ("a_drill_whose_region_goes_on_waits_and_finds_every_file_delivered", state_stays),
+    ("a_drill_tells_an_e_mail_that_came_again_from_one_that_should_not_have", told_again),
     ("a_drill_begins_only_where_nothing_is_struck_already", begins_undisturbed),
 ];
 
@@ -30,12 +34,37 @@ fn region_loss(regions: &Regions) {
 }
 
 fn state_stays(regions: &Regions) {
-    for experiment in ["bucket-replication", "function-errors"] {
-        let report = passes(regions, &[experiment, "--rows", "500", "--hold", "5"]);
-        assert!(report["failover"].is_null(), "{report}");
-    }
+    let report = passes(regions, &["function-errors", "--rows", "500", "--hold", "5"]);
+    assert!(report["failover"].is_null(), "{report}");
     let status = wait_for(regions.admin().status()).unwrap();
     assert!(!status.replication.paused && status.faults.is_empty(), "a drill left something struck");
+}
+
+/// The mail service's answer about one file is lost, so deliver must send again: allowed, and said.
+fn told_again(regions: &Regions) {
+    let arguments = ["drill", "bucket-replication", "--rows", "500", "--hold", "15"];
+    let mut drill = command(regions.root(), &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut story = BufReader::new(drill.stdout.take().unwrap());
+    // By then it has seen that nothing is struck, and the file has not even been made.
+    until(&mut story, "an undisturbed run");
+    let answer_lost = Fault {
+        service: Some(String::from("ses")),
+        operation: Some(String::from("SendEmail")),
+        body_contains: Some(String::from("-before-2.csv")),
+        times: Some(1),
+        ..Fault::new(FaultAction::LoseAnswer)
+    };
+    wait_for(regions.admin().add_fault(&answer_lost)).unwrap();
+    let told = until(&mut story, "announced by one e-mail");
+    assert!(told.contains("passed") && told.contains("5 of 5, and 1 more after a delivery that broke off"), "{told}");
+    until(&mut story, "Passed.");
+    assert!(drill.wait().unwrap().success());
+}
+
+/// Reads on to the line that holds this, and answers it.
+fn until(story: &mut BufReader<ChildStdout>, part: &str) -> String {
+    let mut lines = story.lines().map(Result::unwrap);
+    lines.find(|line| line.contains(part)).unwrap_or_else(|| panic!("it ended without {part:?}"))
 }
 
 fn begins_undisturbed(regions: &Regions) {
