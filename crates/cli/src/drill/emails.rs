@@ -1,4 +1,4 @@
-//! What the owner of each file was told, and how often he had to be told again.
+//! How often the owner of each file was told, and how often that could not be helped.
 
 use anyhow::Context;
 use tandem_core::batch::BatchId;
