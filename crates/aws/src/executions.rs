@@ -30,13 +30,15 @@ pub struct Billed {
     pub children: u64,
 }
 
-/// A task that failed, whether it was tried again or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedTask {
+/// One call of a task; a task that is tried again is called again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskCall {
     /// The state that called it.
     pub state: String,
-    /// Name of the error.
-    pub error: String,
+    /// When it was scheduled, in seconds since 1970.
+    pub began: f64,
+    /// When it failed, in seconds since 1970, and the error's name; absent if it did not.
+    pub failed: Option<(f64, String)>,
 }
 
 /// Executions of one Region.
@@ -77,12 +79,12 @@ impl Executions {
         Ok(Billed { transitions: own_transitions(&events) + children, children })
     }
 
-    /// The tasks of an execution that failed, in order, without those of its children; none where its history is gone.
+    /// The calls of an execution's tasks, in order, without those of its children; none where its history is gone.
     ///
     /// # Errors
     /// [`ServiceError`] when Step Functions does not answer.
-    pub async fn failed_tasks(&self, execution_arn: &str) -> Result<Vec<FailedTask>, ServiceError> {
-        Ok(failed_tasks(&self.history(execution_arn).await?))
+    pub async fn task_calls(&self, execution_arn: &str) -> Result<Vec<TaskCall>, ServiceError> {
+        Ok(task_calls(&self.history(execution_arn).await?))
     }
 
     /// All events of an execution, in order; none where its history is gone.
@@ -135,18 +137,22 @@ fn rows_of(output: &str) -> Option<u64> {
     output["split"]["rows"].as_u64()
 }
 
-/// The failed tasks that a history shows. A failure names no state: it is that of the state that was entered last.
-fn failed_tasks(events: &[HistoryEvent]) -> Vec<FailedTask> {
-    let (mut state, mut failed) = ("", Vec::new());
+/// The calls that a history shows. An event of a call names no state: it is that of the state that was entered last.
+fn task_calls(events: &[HistoryEvent]) -> Vec<TaskCall> {
+    let (mut state, mut calls) = ("", Vec::<TaskCall>::new());
     for event in events {
+        let time = event.timestamp().as_secs_f64();
         if let Some(entered) = event.state_entered_event_details() {
             state = entered.name();
         }
-        if let Some(error) = task_error(event) {
-            failed.push(FailedTask { state: state.to_owned(), error: error.to_owned() });
+        if matches!(event.r#type(), HistoryEventType::TaskScheduled | HistoryEventType::LambdaFunctionScheduled) {
+            calls.push(TaskCall { state: state.to_owned(), began: time, failed: None });
+        }
+        if let (Some(call), Some(error)) = (calls.last_mut(), task_error(event)) {
+            call.failed = Some((time, error.to_owned()));
         }
     }
-    failed
+    calls
 }
 
 /// The error of a task that failed. Lambda functions that are named by their ARN have events of their own.
@@ -188,9 +194,7 @@ mod tests {
 
     use aws_sdk_sfn::primitives::DateTime;
     use aws_sdk_sfn::types::builders::HistoryEventBuilder;
-    use aws_sdk_sfn::types::{
-        LambdaFunctionFailedEventDetails, StateEnteredEventDetails, TaskFailedEventDetails, TaskTimedOutEventDetails,
-    };
+    use aws_sdk_sfn::types::{LambdaFunctionFailedEventDetails, StateEnteredEventDetails, TaskFailedEventDetails};
 
     use super::*;
 
@@ -232,28 +236,38 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_belongs_to_the_state_that_was_entered_last_and_both_kinds_of_event_count() {
+    fn a_call_is_that_of_the_state_that_was_entered_last_and_both_kinds_of_event_count() {
         let entered = |name: &str| {
             let details = StateEnteredEventDetails::builder().name(name).build().unwrap();
             event("TaskStateEntered", |event| event.state_entered_event_details(details))
         };
+        let at = |name: &str, second| event(name, |event| event.timestamp(DateTime::from_secs(second)));
         let by_lambda = LambdaFunctionFailedEventDetails::builder().error("Throttled").build();
         let by_task =
             TaskFailedEventDetails::builder().resource_type("lambda").resource("arn").error("Runtime.ExitError");
-        let timed_out = TaskTimedOutEventDetails::builder().resource_type("lambda").resource("arn").build().unwrap();
         let events = [
             entered("Split"),
+            at("LambdaFunctionScheduled", 1),
             event("LambdaFunctionFailed", |event| event.lambda_function_failed_event_details(by_lambda)),
+            at("LambdaFunctionScheduled", 2),
             event("LambdaFunctionSucceeded", |event| event),
             entered("Deliver"),
+            at("TaskScheduled", 3),
             event("TaskFailed", |event| event.task_failed_event_details(by_task.build().unwrap())),
-            event("TaskTimedOut", |event| event.task_timed_out_event_details(timed_out)),
-            event("TaskSucceeded", |event| event),
+            at("TaskScheduled", 4),
+            at("TaskTimedOut", 69),
         ];
-        let found: Vec<(String, String)> =
-            failed_tasks(&events).into_iter().map(|task| (task.state, task.error)).collect();
-        let expected = [("Split", "Throttled"), ("Deliver", "Runtime.ExitError"), ("Deliver", "States.Timeout")];
-        assert_eq!(found, expected.map(|(state, error)| (state.to_owned(), error.to_owned())));
+        let call = |state: &str, began, failed: Option<(f64, &str)>| {
+            let failed = failed.map(|(time, error)| (time, error.to_owned()));
+            TaskCall { state: state.to_owned(), began, failed }
+        };
+        let expected = [
+            call("Split", 1.0, Some((0.0, "Throttled"))),
+            call("Split", 2.0, None),
+            call("Deliver", 3.0, Some((0.0, "Runtime.ExitError"))),
+            call("Deliver", 4.0, Some((69.0, "States.Timeout"))),
+        ];
+        assert_eq!(task_calls(&events), expected);
     }
 
     fn event(name: &str, details: impl FnOnce(HistoryEventBuilder) -> HistoryEventBuilder) -> HistoryEvent {

@@ -35,9 +35,9 @@ pub async fn resend(args: &BatchArgs, which: &Which) -> anyhow::Result<()> {
     let record = status::find(&deployment, &args.batch).await?;
     let (region, answer) = send_again(&deployment, &record).await?;
     if args.json {
-        println!("{}", json!({ "batch_id": record.batch_id, "region": region, "outcome": answer["outcome"] }));
+        outln!("{}", json!({ "batch_id": record.batch_id, "region": region, "outcome": answer["outcome"] }));
     } else {
-        println!("batch {} was sent again, from {region}", record.batch_id);
+        outln!("batch {} was sent again, from {region}", record.batch_id);
     }
     Ok(())
 }
@@ -51,10 +51,10 @@ pub async fn rerun(args: &BatchArgs, which: &Which) -> anyhow::Result<()> {
     let record = status::find(&deployment, &args.batch).await?;
     let (region, answer) = run_again(&deployment, &record).await?;
     if args.json {
-        println!("{answer}");
+        outln!("{answer}");
     } else {
         let (id, attempt) = (&record.batch_id, &answer["attempt"]);
-        println!("batch {id} runs again: attempt {attempt} in {region}\nsee how it goes with: tandem status {id}");
+        outln!("batch {id} runs again: attempt {attempt} in {region}\nsee how it goes with: tandem status {id}");
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub async fn run(args: &CanaryArgs, which: &Which) -> anyhow::Result<()> {
     }
     if args.prepare {
         let records = load_reference(&deployment.reference_loader()).await?;
-        eprintln!("{records} reference records of the canary are loaded");
+        errln!("{records} reference records of the canary are loaded");
     }
     let waiting = spinner();
     waiting.set_message("the canary's file is on its way");
@@ -64,9 +64,9 @@ pub async fn run(args: &CanaryArgs, which: &Which) -> anyhow::Result<()> {
     waiting.finish_and_clear();
     let report = report?;
     if args.json {
-        println!("{}", serde_json::to_string(&report)?);
+        outln!("{}", serde_json::to_string(&report)?);
     } else {
-        print!("{}", text(&report));
+        out!("{}", text(&report));
     }
     if report.is_well() { Ok(()) } else { bail!(summary(&report)) }
 }

@@ -85,12 +85,9 @@ pub async fn run(args: &ConsoleArgs, which: &Which) -> anyhow::Result<()> {
     let (console, listener) = open(args.port, which).await?;
     let link = console.access.link();
     if args.json {
-        println!(
-            "{}",
-            json!({ "url": link, "port": console.access.port(), "environment": console.deployment.suffix() })
-        );
+        outln!("{}", json!({ "url": link, "port": console.access.port(), "environment": console.deployment.suffix() }));
     } else {
-        println!("console: {link}\nEnd it with Ctrl-C.");
+        outln!("console: {link}\nEnd it with Ctrl-C.");
     }
     if !args.no_open {
         browser(&link);
@@ -99,7 +96,7 @@ pub async fn run(args: &ConsoleArgs, which: &Which) -> anyhow::Result<()> {
         ended = serve(Arc::clone(&console), listener) => ended,
         () = interruption() => {
             if let Some(to) = console.failovers.under_way() {
-                eprintln!("The failover to {to} is not over. Nothing toggles: go on with `tandem failover --to {to}`.");
+                errln!("The failover to {to} is not over. Nothing toggles: go on with `tandem failover --to {to}`.");
             }
             Ok(())
         }
@@ -116,14 +113,14 @@ pub async fn beside(port: Option<u16>, which: &Which) {
     let served = match opened {
         Ok((console, listener)) => {
             let link = console.access.link();
-            println!("console: {link}");
+            outln!("console: {link}");
             browser(&link);
             serve(console, listener).await
         }
         Err(error) => Err(error),
     };
     if let Err(error) = served {
-        eprintln!("The console is not served: {error:#}");
+        errln!("The console is not served: {error:#}");
     }
 }
 

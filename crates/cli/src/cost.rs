@@ -65,12 +65,12 @@ async fn of_batch(batch: &str, as_json: bool, which: &Which, prices: &Prices) ->
     let record = status::find(&deployment, batch).await?;
     let report = report_of(&deployment, &record, prices).await?;
     if as_json {
-        println!("{}", serde_json::to_string(&report)?);
+        outln!("{}", serde_json::to_string(&report)?);
     } else {
-        print!("{}", report.text());
+        out!("{}", report.text());
     }
     for missing in &report.missing {
-        eprintln!("Not read, so the figures are too low: {missing}");
+        errln!("Not read, so the figures are too low: {missing}");
     }
     Ok(())
 }
@@ -99,15 +99,16 @@ async fn of_all_calls(as_json: bool, which: &Which, prices: &Prices) -> anyhow::
     if as_json {
         let calls: BTreeMap<String, u64> = by_operation(&counts);
         let usd = total(&priced);
-        println!("{}", json!({"prices": prices.date, "calls": calls, "units": priced, "usd": usd}));
+        outln!("{}", json!({"prices": prices.date, "calls": calls, "units": priced, "usd": usd}));
         return Ok(());
     }
-    print!("{}", report::priced(&priced));
-    println!(
+    out!("{}", report::priced(&priced));
+    outln!(
         "\nCalls that the edge has counted since the Regions came up, by the classes that S3, SES, SQS and Lambda bill; what \
          replication, durations, DynamoDB and Step Functions are billed by is known of a batch: `tandem cost BATCH`.\n\
          List prices of {} in {}.",
-        prices.date, prices.region
+        prices.date,
+        prices.region
     );
     Ok(())
 }

@@ -124,9 +124,9 @@ impl Watch {
                 let under_way: Vec<String> =
                     self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
                 if !under_way.is_empty() {
-                    eprintln!("Under way: {}. What CloudFormation has begun, it goes on with.", under_way.join(", "));
+                    errln!("Under way: {}. What CloudFormation has begun, it goes on with.", under_way.join(", "));
                 }
-                eprintln!("Go on with: {}", command_again());
+                errln!("Go on with: {}", command_again());
                 Err(Interrupted.into())
             }
         }
@@ -170,9 +170,9 @@ async fn deploy<A: Aws, H: Hooks>(
     }
     let [primary, standby] = &prepared.config.settings.regions;
     if args.common.json {
-        println!("{}", json!({ "deployed": true, "suffix": prepared.config.settings.suffix, "checks": findings }));
+        outln!("{}", json!({ "deployed": true, "suffix": prepared.config.settings.suffix, "checks": findings }));
     } else {
-        println!("Tandem {:?} is deployed in {primary} and {standby}.", prepared.config.settings.suffix);
+        outln!("Tandem {:?} is deployed in {primary} and {standby}.", prepared.config.settings.suffix);
     }
     Ok(())
 }
@@ -180,19 +180,17 @@ async fn deploy<A: Aws, H: Hooks>(
 /// Shows a plan.
 fn concluded(args: &DeployArgs, findings: &[Finding], previews: &[Preview], problems: usize) -> anyhow::Result<()> {
     if args.common.json {
-        println!("{}", json!({ "checks": findings, "plan": previews }));
+        outln!("{}", json!({ "checks": findings, "plan": previews }));
     } else {
-        print!("{}", show::plan(previews));
-        eprintln!("{}", show::EXPLAINED);
+        out!("{}", show::plan(previews));
+        errln!("{}", show::EXPLAINED);
     }
     let losses = previews.iter().flat_map(Preview::losses).count();
     if losses > 0 && !args.allow_replacement {
-        eprintln!(
-            "{losses} of these changes would lose data: a deployment stops before them without --allow-replacement"
-        );
+        errln!("{losses} of these changes would lose data: a deployment stops before them without --allow-replacement");
     }
     if problems > 0 {
-        eprintln!("{problems} checks found a problem: a deployment would not begin");
+        errln!("{problems} checks found a problem: a deployment would not begin");
     }
     Ok(())
 }
@@ -241,11 +239,11 @@ fn decided(marked: bool, active: Option<String>, primary: &str) -> Rollout {
     match (marked, active) {
         (true, Some(active)) => Rollout::Update { active },
         (true, None) => {
-            eprintln!("no Region says which one is active: {primary} is dealt with last, as if it were");
+            errln!("no Region says which one is active: {primary} is dealt with last, as if it were");
             Rollout::Update { active: primary.to_owned() }
         }
         (false, Some(active)) => {
-            eprintln!(
+            errln!(
                 "both Regions are there and {active} is active: it is left so, although no deployment has come to its end \
                  (tandem failover changes it)"
             );

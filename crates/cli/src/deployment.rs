@@ -268,7 +268,7 @@ impl Deployment {
 
     /// The executions of a Region.
     pub fn executions(&self, region: &str) -> Executions {
-        Executions::new(&self.in_region(region, READ, 1))
+        Executions::new(&self.in_region(region, READ, 3))
     }
 
     /// The log groups of a Region. Searching them takes longer than any other call.

@@ -92,7 +92,7 @@ pub async fn run(args: &DrillArgs, which: &Which) -> anyhow::Result<()> {
     let report = told?;
     mended?;
     swept?;
-    print!("{}", if args.json { report.json() } else { report.text() });
+    out!("{}", if args.json { report.json() } else { report.text() });
     if report.passed() { Ok(()) } else { bail!("{} failed: see the checks above", args.experiment) }
 }
 

@@ -29,11 +29,11 @@ pub async fn run(args: &EmailsArgs, which: &Which) -> anyhow::Result<()> {
     let mut emails = mailbox(&state).await?;
     emails.drain(..emails.len().saturating_sub(args.limit));
     if args.json {
-        println!("{}", serde_json::to_string(&emails)?);
+        outln!("{}", serde_json::to_string(&emails)?);
     } else if emails.is_empty() {
-        println!("No e-mail was sent yet.");
+        outln!("No e-mail was sent yet.");
     } else {
-        emails.iter().for_each(|email| println!("{}", text(email)));
+        emails.iter().for_each(|email| outln!("{}", text(email)));
     }
     Ok(())
 }

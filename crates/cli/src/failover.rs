@@ -61,7 +61,7 @@ pub async fn run(args: &FailoverArgs, which: &Which) -> anyhow::Result<()> {
     let (deployment, outcome, begun) = tokio::select! {
         done = fail_over(args, which) => done?,
         () = interruption() => {
-            eprintln!("Nothing toggles: give the same command again, and it goes on from wherever this one was.");
+            errln!("Nothing toggles: give the same command again, and it goes on from wherever this one was.");
             return Err(Interrupted.into());
         }
     };
@@ -82,9 +82,9 @@ async fn fail_over(args: &FailoverArgs, which: &Which) -> anyhow::Result<(Deploy
         confirm(&deployment, &to).await?;
     }
     let takeover = Takeover::prepare(which, &deployment, &to, pace).await?;
-    eprintln!("{to} takes over, run {}", takeover.run_id());
+    errln!("{to} takes over, run {}", takeover.run_id());
     if pace != 1.0 {
-        eprintln!("the runbook's pauses are multiplied by {pace}");
+        errln!("the runbook's pauses are multiplied by {pace}");
     }
     let begun = Begun::now(pace);
     let outcome = takeover.run(begun, &Live::new(begun.instant)).await?;
@@ -109,9 +109,9 @@ async fn conclude(
         };
     }
     if args.json {
-        println!("{}", outcome.json());
+        outln!("{}", outcome.json());
     } else {
-        print!("{}", outcome.text());
+        out!("{}", outcome.text());
     }
     match outcome.failure() {
         Some(failure) => anyhow::bail!("{failure}"),
@@ -162,7 +162,7 @@ fn asks(yes: bool, local: bool, terminal: bool) -> anyhow::Result<bool> {
 async fn confirm(deployment: &Deployment, to: &str) -> anyhow::Result<()> {
     let other = deployment.regions().iter().find(|region| *region != to).map_or("", String::as_str);
     let function = deployment.function("failover");
-    eprint!("{to} takes over from {other}, on AWS, by the function {function}. Go on? [y/N] ");
+    err!("{to} takes over from {other}, on AWS, by the function {function}. Go on? [y/N] ");
     let (tell, told) = tokio::sync::oneshot::channel();
     // A thread of its own: the runtime would wait for one of its own until somebody presses Enter, Ctrl-C or not.
     std::thread::spawn(move || {

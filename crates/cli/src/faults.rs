@@ -131,7 +131,7 @@ pub async fn region(command: &RegionCommand, which: &Which) -> anyhow::Result<()
     };
     known(name, &state.regions)?;
     let all = admin.set_region(name, to).await?;
-    print!("{}", regions_text(&all));
+    out!("{}", regions_text(&all));
     Ok(())
 }
 
@@ -143,12 +143,12 @@ async fn region_status(admin: &Admin, json: bool) -> anyhow::Result<()> {
             "active": status.active,
             "routed": status.routed,
         });
-        println!("{object}");
+        outln!("{object}");
         return Ok(());
     }
-    print!("{}", regions_text(&status.regions));
+    out!("{}", regions_text(&status.regions));
     let named = |region: &Option<String>| region.clone().unwrap_or_else(|| String::from("none"));
-    println!("active: {}\nuploads go to: {}", named(&status.active), named(&status.routed));
+    outln!("active: {}\nuploads go to: {}", named(&status.active), named(&status.routed));
     Ok(())
 }
 
@@ -179,7 +179,7 @@ pub async fn function(command: &FunctionCommand, which: &Which) -> anyhow::Resul
         FunctionCommand::Thaw(FunctionArgs { name }) => (name, "thawed", functions::thaw(&state, name, region)?),
         FunctionCommand::Kill(FunctionArgs { name }) => (name, "killed", functions::kill(&state, name, region)?),
     };
-    println!("{name} in {region} is {done} ({} processes)", processes.len());
+    outln!("{name} in {region} is {done} ({} processes)", processes.len());
     Ok(())
 }
 
@@ -193,7 +193,7 @@ pub async fn replication(command: &ReplicationCommand, which: &Which) -> anyhow:
     let settings = match command {
         ReplicationCommand::Status(Json { json }) => {
             let status = admin.replication().await?;
-            print!("{}", if *json { line(&status)? } else { replication_text(&status) });
+            out!("{}", if *json { line(&status)? } else { replication_text(&status) });
             return Ok(());
         }
         ReplicationCommand::Pause => ReplicationSettings { paused: Some(true), lag_seconds: None },
@@ -203,7 +203,7 @@ pub async fn replication(command: &ReplicationCommand, which: &Which) -> anyhow:
         }
         ReplicationCommand::Lag { .. } => return Err(usage("the lag must be 0 or more seconds")),
     };
-    print!("{}", replication_text(&admin.set_replication(settings).await?));
+    out!("{}", replication_text(&admin.set_replication(settings).await?));
     Ok(())
 }
 
@@ -243,7 +243,7 @@ pub async fn arc(command: &ArcCommand, which: &Which) -> anyhow::Result<()> {
     let (region, available) = match command {
         ArcCommand::Status(Json { json }) => {
             let status = admin.arc().await?;
-            print!("{}", if *json { line(&status)? } else { arc_text(&status.controls, &status.endpoints) });
+            out!("{}", if *json { line(&status)? } else { arc_text(&status.controls, &status.endpoints) });
             return Ok(());
         }
         ArcCommand::DisableEndpoint { region } => (region, false),
@@ -251,7 +251,7 @@ pub async fn arc(command: &ArcCommand, which: &Which) -> anyhow::Result<()> {
     };
     known(region, &arc::ENDPOINT_REGIONS)?;
     let status = admin.set_arc_endpoint(region, available).await?;
-    print!("{}", arc_text(&status.controls, &status.endpoints));
+    out!("{}", arc_text(&status.controls, &status.endpoints));
     Ok(())
 }
 

@@ -68,7 +68,7 @@ async fn fetch(args: &FetchArgs, which: &Which) -> anyhow::Result<()> {
         download(&client, &link, deployment.edge(), &path)
             .await
             .with_context(|| format!("{name} was not downloaded"))?;
-        println!("{}", path.display());
+        outln!("{}", path.display());
     }
     Ok(())
 }

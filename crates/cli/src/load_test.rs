@@ -84,7 +84,7 @@ pub async fn run(args: &LoadTestArgs, which: &Which) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(&report)?;
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print!("{}", if args.json { format!("{}\n", serde_json::to_string(&report)?) } else { report.text() });
+    out!("{}", if args.json { format!("{}\n", serde_json::to_string(&report)?) } else { report.text() });
     conclude(&report, interrupted, args.timeout)
 }
 

@@ -140,10 +140,10 @@ async fn up(args: &UpArgs, which: &Which) -> anyhow::Result<()> {
     };
     match started {
         Some(Started::Now(state)) => {
-            println!("{}\nEnd them with `tandem local down`. See them with `tandem console`.", running(&state));
+            outln!("{}\nEnd them with `tandem local down`. See them with `tandem console`.", running(&state));
         }
-        Some(Started::Already(state)) => println!("They ran already. {}", running(&state)),
-        None => println!("The local Regions have ended."),
+        Some(Started::Already(state)) => outln!("They ran already. {}", running(&state)),
+        None => outln!("The local Regions have ended."),
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ async fn up(args: &UpArgs, which: &Which) -> anyhow::Result<()> {
 async fn foreground(args: &UpArgs, options: &Options, which: &Which) -> anyhow::Result<Option<Started>> {
     let (ready, are_ready) = tokio::sync::oneshot::channel();
     let regions = tandem_local::up_foreground(options, &show, |state| {
-        println!("{}\nEnd them with Ctrl-C.", running(state));
+        outln!("{}\nEnd them with Ctrl-C.", running(state));
         // Nobody waits for it if the console is left out.
         let _unheard = ready.send(());
     });
@@ -182,10 +182,10 @@ fn running(state: &LocalState) -> String {
 pub fn show(stage: Stage) {
     match stage.progress {
         StageProgress::Done { milliseconds } => {
-            eprintln!("{:8.2} s  {}", Duration::from_millis(milliseconds).as_secs_f64(), stage.name);
+            errln!("{:8.2} s  {}", Duration::from_millis(milliseconds).as_secs_f64(), stage.name);
         }
-        StageProgress::Skipped => eprintln!("      same  {}", stage.name),
-        StageProgress::Failed => eprintln!("    FAILED  {}", stage.name),
+        StageProgress::Skipped => errln!("      same  {}", stage.name),
+        StageProgress::Failed => errln!("    FAILED  {}", stage.name),
         _ => {}
     }
 }
@@ -193,9 +193,9 @@ pub fn show(stage: Stage) {
 async fn status(json: bool, which: &Which) -> anyhow::Result<()> {
     let status = tandem_local::status(&which.root()).await?;
     if json {
-        println!("{}", serde_json::to_string(&status)?);
+        outln!("{}", serde_json::to_string(&status)?);
     } else {
-        print!("{}", text(&status));
+        out!("{}", text(&status));
     }
     if status.healthy {
         return Ok(());
@@ -225,15 +225,12 @@ fn text(status: &LocalStatus) -> String {
 
 async fn prepare(which: &Which) -> anyhow::Result<()> {
     let installed = tandem_local::prepare(&which.root()).await.map_err(interrupted)?;
-    println!(
-        "{}",
-        if installed { "The Python environment was installed." } else { "The Python environment is there." }
-    );
+    outln!("{}", if installed { "The Python environment was installed." } else { "The Python environment is there." });
     Ok(())
 }
 
 async fn down(which: &Which) -> anyhow::Result<()> {
     let ended = tandem_local::down(&which.root()).await?;
-    println!("{}", if ended { "The local Regions have ended." } else { "The local Regions did not run." });
+    outln!("{}", if ended { "The local Regions have ended." } else { "The local Regions did not run." });
     Ok(())
 }

@@ -1,5 +1,11 @@
 //! The `tandem` command: one for the local Regions and for AWS alike.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // They panic where nobody reads any more: see `output`.
+
+// First, for its macros.
+#[macro_use]
+mod output;
+
 mod again;
 mod canary;
 mod console;
@@ -195,11 +201,11 @@ Exit status:
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging(&cli.command);
-    match run(&cli).await {
+    match run(&cli).await.and_then(|()| output::complete()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let told = told(&error);
-            eprintln!("{} {told}", ::console::Style::new().for_stderr().red().bold().apply_to("error:"));
+            errln!("{} {told}", ::console::Style::new().for_stderr().red().bold().apply_to("error:"));
             status_of(&error).into()
         }
     }

@@ -220,9 +220,9 @@ impl Outcome {
 
     fn print(&self, args: &PutArgs) {
         if args.json {
-            println!("{}", self.json(args));
+            outln!("{}", self.json(args));
         } else {
-            print!("{}", self.text());
+            out!("{}", self.text());
         }
     }
 

@@ -45,9 +45,9 @@ pub async fn run(args: &ReconcileArgs, which: &Which) -> anyhow::Result<()> {
     let deployment = which.find().await?;
     let answers = both(&deployment).await;
     if args.json {
-        println!("{}", as_json(&answers));
+        outln!("{}", as_json(&answers));
     } else {
-        answers.iter().for_each(|answer| print!("{}", text(answer)));
+        answers.iter().for_each(|answer| out!("{}", text(answer)));
     }
     conclude(&answers)
 }

@@ -85,7 +85,7 @@ async fn load_unreported(args: &LoadArgs, which: &Which) -> anyhow::Result<(u64,
     let mut checkpoint = Checkpoint::open(&args.file, target, &content_hash(&args.file).with_context(file)?);
     let resumed = checkpoint.rows();
     if resumed > 0 {
-        eprintln!("going on after {} records that are loaded already", grouped(resumed));
+        errln!("going on after {} records that are loaded already", grouped(resumed));
     }
     let begun = Instant::now();
     let bar = bytes_bar(size, "loading");
@@ -106,7 +106,7 @@ async fn load_unreported(args: &LoadArgs, which: &Which) -> anyhow::Result<(u64,
 fn report(rows: u64, resumed: u64, begun: Instant) {
     let seconds = begun.elapsed().as_secs_f64();
     let rate = ((rows - resumed) as f64 / seconds.max(0.001)) as u64;
-    println!("{} records loaded in {seconds:.1} s, {} a second", grouped(rows - resumed), grouped(rate));
+    outln!("{} records loaded in {seconds:.1} s, {} a second", grouped(rows - resumed), grouped(rate));
 }
 
 /// Some records, and where in the file they end.

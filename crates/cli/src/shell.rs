@@ -1,6 +1,5 @@
 //! What a shell and `man` need to know of the command, made from its own definition.
 
-use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -39,19 +38,23 @@ pub struct ManArgs {
 /// Prints what a shell needs to complete the command's arguments.
 ///
 /// # Errors
-/// Standard output cannot be written to.
+/// The script is no text.
 pub fn completions(args: &CompletionsArgs, mut command: Command) -> anyhow::Result<()> {
     let (name, mut script) = (command.get_name().to_owned(), Vec::new());
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    print(&script)
+    out!("{}", String::from_utf8(script)?);
+    Ok(())
 }
 
 /// Prints the manual page, or writes all of them.
 ///
 /// # Errors
-/// Standard output or the folder cannot be written to.
+/// The page is no text, or the folder cannot be written to.
 pub fn man(args: &ManArgs, command: Command) -> anyhow::Result<()> {
-    let Some(folder) = &args.out_dir else { return print(&page(command)?) };
+    let Some(folder) = &args.out_dir else {
+        out!("{}", String::from_utf8(page(command)?)?);
+        return Ok(());
+    };
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     clap_mangen::generate_to(command, folder).with_context(|| format!("cannot write into {}", folder.display()))
 }
@@ -60,14 +63,6 @@ fn page(command: Command) -> anyhow::Result<Vec<u8>> {
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;
     Ok(page)
-}
-
-/// Prints, where a reader who has seen enough is no error.
-fn print(bytes: &[u8]) -> anyhow::Result<()> {
-    match std::io::stdout().write_all(bytes) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to standard output"),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -41,16 +41,13 @@ pub async fn run(args: &StatusArgs, which: &Which) -> anyhow::Result<()> {
     match &args.batch {
         Some(batch) => {
             let record = find(&deployment, batch).await?;
-            print!("{}", if args.json { format!("{}\n", serde_json::to_string(&record)?) } else { in_full(&record) });
+            out!("{}", if args.json { format!("{}\n", serde_json::to_string(&record)?) } else { in_full(&record) });
         }
         None => {
             let (records, complete) = latest(&deployment, args.limit).await?;
-            print!(
-                "{}",
-                if args.json { format!("{}\n", serde_json::to_string(&records)?) } else { overview(&records) }
-            );
+            out!("{}", if args.json { format!("{}\n", serde_json::to_string(&records)?) } else { overview(&records) });
             if !complete {
-                eprintln!(
+                errln!(
                     "There are more than {MOST_READ} batches: the open ones are all considered, of the others only a part."
                 );
             }

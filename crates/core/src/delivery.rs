@@ -2,8 +2,9 @@
 //!
 //! The fence stands before the e-mail, so a superseded attempt tells nobody anything. Passing it gives a lease: for so long
 //! the e-mail may leave, and no other attempt may take the batch for longer still. A deliverer that was frozen after the
-//! fence, and goes on when the batch has long been another's, therefore sends nothing. An e-mail can be sent twice only if
-//! the process dies, or the answer is lost, between the mail service's acceptance and the final write.
+//! fence, and goes on when the batch has long been another's, therefore sends nothing. An e-mail can be sent again only if
+//! the process dies, or an answer is lost, between the mail service's acceptance and the final write, or if that write stays
+//! impossible.
 //!
 //! A dataset may say that nobody is to be told. Its batches are fenced and ended by the same writes, without the e-mail.
 

@@ -65,7 +65,7 @@ pub async fn replay(args: &ReplayArgs, which: &Which) -> anyhow::Result<()> {
     let all = [one, other];
     if args.json {
         let sum = |count: fn(&Replayed) -> u64| all.iter().map(count).sum::<u64>();
-        println!(
+        outln!(
             "{}",
             json!({
                 "replayed": sum(|one| one.replayed),
@@ -75,7 +75,7 @@ pub async fn replay(args: &ReplayArgs, which: &Which) -> anyhow::Result<()> {
             })
         );
     } else {
-        all.iter().for_each(|one| print!("{}", text(one)));
+        all.iter().for_each(|one| out!("{}", text(one)));
     }
     conclude(&all)
 }

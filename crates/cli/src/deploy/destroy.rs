@@ -69,23 +69,23 @@ async fn take_away(args: &DestroyArgs, prepared: &Prepared, aws: &impl Aws, watc
         // Names of stacks are the same in every account.
         let found = checks::credentials(aws, &prepared.config).await;
         anyhow::ensure!(found.ok, "nothing was done: {}", found.says);
-        eprintln!("Account {}, with {}", settings.account, found.says);
+        errln!("Account {}, with {}", settings.account, found.says);
     }
     let destroyer = Destroyer { aws, settings, witness, work: &prepared.folders.work, progress: watch };
     let survey = destroyer.survey().await?;
     let reach = Reach { buckets: !args.keep_data, tables: args.delete_tables };
-    eprint!("{}", described(&survey, reach));
+    err!("{}", described(&survey, reach));
     let kept = destroyer.kept(&survey, reach);
-    eprintln!("Stays:\n  {}", kept.join("\n  "));
+    errln!("Stays:\n  {}", kept.join("\n  "));
     confirm(args.yes, &settings.suffix).await?;
     destroyer
         .destroy(&survey, reach)
         .await
         .map_err(|error| error.context(format!("go on with: {}", command_again())))?;
     if args.common.json {
-        println!("{}", json!({ "destroyed": true, "suffix": settings.suffix, "kept": kept }));
+        outln!("{}", json!({ "destroyed": true, "suffix": settings.suffix, "kept": kept }));
     } else {
-        println!("Tandem {:?} is gone. What stays is named above.", settings.suffix);
+        outln!("Tandem {:?} is gone. What stays is named above.", settings.suffix);
     }
     Ok(true)
 }
@@ -117,7 +117,7 @@ async fn confirm(yes: bool, suffix: &str) -> anyhow::Result<()> {
     if !std::io::stdin().is_terminal() {
         return Err(usage("this asks first, and there is no terminal to ask on: give --yes"));
     }
-    eprint!("Type the suffix, {suffix}, to delete all of that: ");
+    err!("Type the suffix, {suffix}, to delete all of that: ");
     let (tell, told) = tokio::sync::oneshot::channel();
     // A thread of its own, and not of the pool: a read of the terminal can't be ended, and must not hold Ctrl-C up.
     std::thread::spawn(move || {

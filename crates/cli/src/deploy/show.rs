@@ -13,7 +13,7 @@ only when it does it; where data could be lost by it, that is said.";
 pub fn findings(findings: &[Finding]) {
     for finding in findings {
         let mark = if finding.ok { "      ok" } else { " PROBLEM" };
-        eprintln!("{mark}    {}: {}", finding.check, finding.says);
+        errln!("{mark}    {}: {}", finding.check, finding.says);
     }
 }
 

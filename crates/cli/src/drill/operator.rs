@@ -26,7 +26,7 @@ impl Operator {
     /// Says what happens next.
     pub fn say(&self, text: &str) {
         if !self.silent {
-            println!("\n{}", Style::new().bold().apply_to(text));
+            outln!("\n{}", Style::new().bold().apply_to(text));
         }
     }
 
@@ -57,7 +57,7 @@ impl Operator {
 
     fn show(&self, arguments: &[&str]) {
         if !self.silent {
-            println!("$ tandem {}", arguments.join(" "));
+            outln!("$ tandem {}", arguments.join(" "));
         }
     }
 

@@ -40,7 +40,7 @@ impl Check {
         Self::new(&format!("each file was {what}"), of == all && all > 0, format!("{of} of {all}"))
     }
 
-    /// That each file was announced by one e-mail, and again only after a delivery that broke off.
+    /// That each file was announced by one e-mail, and once more at most for each delivery that broke off.
     pub fn of_emails(told: &[Told]) -> Self {
         let right = told.iter().filter(|told| told.is_as_promised()).count();
         let again: usize = told.iter().filter(|told| told.is_as_promised()).map(|told| told.emails - 1).sum();

@@ -32,7 +32,7 @@ impl Live {
 
     fn line(&self, text: &str) {
         let line = format!("{:8.2} s  {text}", self.begun.elapsed().as_secs_f64());
-        self.spinner.suspend(|| eprintln!("{line}"));
+        self.spinner.suspend(|| errln!("{line}"));
     }
 }
 

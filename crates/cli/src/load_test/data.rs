@@ -114,10 +114,10 @@ impl Data {
         let request = LookupRequest { source, table, fields, keys: &keys };
         let found = deployment.reference().lookup(&request).await?;
         if found.records.len() == keys.len() {
-            eprintln!("the reference records are there from an earlier run");
+            errln!("the reference records are there from an earlier run");
             return Ok(());
         }
-        eprintln!("loading {KEYS} reference records, which later runs find there");
+        errln!("loading {KEYS} reference records, which later runs find there");
         let load = LoadArgs { file: self.reference(), dataset: self.dataset.clone() };
         reference::load_quietly(&load, which).await
     }

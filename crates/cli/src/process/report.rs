@@ -76,11 +76,11 @@ impl Report {
 /// Prints what came of it; answers with the error that decides the exit status.
 pub fn print(done: Result<Report, Failure>, as_json: bool) -> anyhow::Result<()> {
     match done {
-        Ok(report) if as_json => println!("{}", report.json()),
-        Ok(report) => print!("{}", report.text()),
+        Ok(report) if as_json => outln!("{}", report.json()),
+        Ok(report) => out!("{}", report.text()),
         Err(Failure { fault: Some(fault), error }) => {
             if as_json {
-                println!("{}", json!({ "error": fault.as_str(), "reason": error.to_string() }));
+                outln!("{}", json!({ "error": fault.as_str(), "reason": error.to_string() }));
             }
             return Err(error);
         }

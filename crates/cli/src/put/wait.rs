@@ -135,7 +135,7 @@ impl Stages {
 
     fn line(&self, text: &str) {
         let line = format!("{:7.2} s  {text}", self.begun.elapsed().as_secs_f64());
-        self.spinner.suspend(|| eprintln!("{line}"));
+        self.spinner.suspend(|| errln!("{line}"));
         self.spinner.set_message(text.trim().to_owned());
     }
 }

@@ -11,6 +11,7 @@ use crate::regions::{Regions, command, free_ports, prepare};
 
 pub const CASES: &[Case] = &[
     ("starting_them_again_says_that_they_run_and_changes_nothing", started_again),
+    ("what_cannot_be_written_for_want_of_room_is_an_error", no_room),
     ("a_port_that_is_taken_is_named_with_the_way_out", port_taken),
     ("ctrl_c_takes_everything_down_and_leaves_no_process", ctrl_c),
 ];
@@ -20,6 +21,14 @@ fn started_again(regions: &Regions) {
     assert!(regions.succeeds(&["local", "up", "--detach"]).contains("ran already"));
     assert_eq!(fs::read(regions.root().join(".tandem/local.json")).unwrap(), before);
     assert!(regions.succeeds(&["local", "status"]).contains(regions.state().endpoint()));
+}
+
+/// Of what was asked for, nothing may be missing unseen.
+fn no_room(regions: &Regions) {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let ran = command(regions.root(), &["status", "--json"]).stdout(full()).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.code() == Some(1) && said.contains("cannot be written to standard output"), "{said}");
 }
 
 fn port_taken(regions: &Regions) {
