@@ -87,10 +87,17 @@ pub fn run(args: &GenerateArgs, stop: &AtomicBool) -> anyhow::Result<()> {
         Some(path) => into_file(path, |out| with_reference(&rows, args.rows, out, reference, stop)),
         None => {
             let mut out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
-            with_reference(&rows, args.rows, &mut out, reference, stop)?;
-            out.flush().context("cannot write to standard output")
+            let written = with_reference(&rows, args.rows, &mut out, reference, stop)
+                .and_then(|()| out.flush().context("cannot write to standard output"));
+            // Who has seen enough of the rows wants no more; reference records that are not all there are missed later.
+            written.or_else(|error| if reference.is_none() && is_unread(&error) { Ok(()) } else { Err(error) })
         }
     }
+}
+
+/// Whether nobody reads what is written any more.
+fn is_unread(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn named(dataset: &str) -> anyhow::Result<&'static Shape> {

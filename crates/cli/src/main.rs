@@ -219,7 +219,9 @@ fn start_logging(command: &Command) {
     // The SDK warns of every place in which it finds no Region or credentials; what is missing in the end is an error.
     let quiet = || EnvFilter::new("warn,aws_config=off,aws_runtime=off");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time();
+    // It would say by `eprintln!` that standard error cannot be written to, and so panic.
+    log.log_internal_errors(false).init();
 }
 
 async fn run(cli: &Cli) -> anyhow::Result<()> {

@@ -12,6 +12,7 @@ use crate::regions::{Regions, command, free_ports, prepare};
 pub const CASES: &[Case] = &[
     ("starting_them_again_says_that_they_run_and_changes_nothing", started_again),
     ("what_cannot_be_written_for_want_of_room_is_an_error", no_room),
+    ("a_command_outlives_whoever_reads_it", no_reader),
     ("a_port_that_is_taken_is_named_with_the_way_out", port_taken),
     ("ctrl_c_takes_everything_down_and_leaves_no_process", ctrl_c),
 ];
@@ -29,6 +30,19 @@ fn no_room(regions: &Regions) {
     let ran = command(regions.root(), &["status", "--json"]).stdout(full()).output().unwrap();
     let said = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.code() == Some(1) && said.contains("cannot be written to standard output"), "{said}");
+}
+
+/// A failover tells its steps while it goes on, whoever reads them.
+fn no_reader(regions: &Regions) {
+    let arguments = ["failover", "--to", "us-east-1"];
+    let mut failover =
+        command(regions.root(), &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop((failover.stdout.take(), failover.stderr.take()));
+    assert_eq!(failover.wait().unwrap().code(), Some(0));
+    let arguments = ["generate", "--rows", "1000000"];
+    let mut rows = command(regions.root(), &arguments).stdout(Stdio::piped()).spawn().unwrap();
+    drop(rows.stdout.take());
+    assert_eq!(rows.wait().unwrap().code(), Some(0));
 }
 
 fn port_taken(regions: &Regions) {
