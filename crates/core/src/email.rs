@@ -1,13 +1,14 @@
 //! What the owner of a file is told.
 //!
 //! The words stand in `assets/email/`; this module fills them in. What comes from a file's name or content is escaped in
-//! HTML by the templates and stripped of control characters here, so that it can neither mark up nor add a header line.
+//! HTML by the templates and stripped of control characters here, so that it can neither mark up nor add a header line, and
+//! addresses in a name are broken, so that the only links of a mail are ours.
 
 use askama::Template;
 
 use crate::payload::{BatchInput, MergeOutput, ReasonCount};
 use crate::ports::Email;
-use crate::text::is_deceptive;
+use crate::text::{is_deceptive, unlinked};
 
 /// A link in an e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub struct Links {
 #[must_use]
 pub fn delivered(batch: &BatchInput, merge: &MergeOutput, links: &Links) -> Email {
     let mail = Delivered {
-        file_name: file_name(&batch.key),
-        key: printable(&batch.key),
+        file_name: unlinked(&file_name(&batch.key)),
+        key: unlinked(&printable(&batch.key)),
         batch_id: batch.batch_id.to_string(),
         rows_in: merge.rows_in,
         rows_out: merge.rows_out,
@@ -139,8 +140,8 @@ struct Failed {
 impl Failed {
     fn of(batch: &BatchInput, reason: &str) -> Self {
         Self {
-            file_name: file_name(&batch.key),
-            key: printable(&batch.key),
+            file_name: unlinked(&file_name(&batch.key)),
+            key: unlinked(&printable(&batch.key)),
             batch_id: batch.batch_id.to_string(),
             reason: printable(reason),
         }
@@ -240,6 +241,17 @@ mod tests {
         }
         let mail = failed(&batch("input/a.csv"), "The column \"\u{202e}x\" is missing.");
         assert!(!mail.text.contains('\u{202e}'), "{}", mail.text);
+    }
+
+    #[test]
+    fn a_file_name_cannot_put_a_link_into_the_mail() {
+        let batch = batch("input/https://example.org/www.example.net.csv");
+        for mail in [delivered(&batch, &merge(1), &links()), failed(&batch, "r"), given_up(&batch, "r")] {
+            for text in [&mail.subject, &mail.text, &mail.html] {
+                assert!(!text.contains("://example.org") && !text.contains("example.net"), "{text}");
+                assert!(text.contains("www[.]example[.]net.csv"), "{text}");
+            }
+        }
     }
 
     #[test]

@@ -9,9 +9,43 @@ pub fn is_deceptive(letter: char) -> bool {
     letter.is_control() || turns
 }
 
+/// A name in which no mail program finds a web address to make a link of: what joins the parts of one stands in brackets,
+/// `www[.]example[.]com`. A dot before a digit, and that of a `.csv` at the end, join no address and stay.
+#[must_use]
+pub fn unlinked(name: &str) -> String {
+    let (stem, ending) = name.strip_suffix(".csv").map_or((name, ""), |stem| (stem, ".csv"));
+    let mut shown = String::with_capacity(name.len());
+    let stem = stem.replace("://", "[://]");
+    let mut letters = stem.chars().peekable();
+    while let Some(letter) = letters.next() {
+        // The full stops of other scripts are dots to whatever looks a name up.
+        let joins = matches!(letter, '.' | '\u{3002}' | '\u{ff0e}' | '\u{ff61}')
+            && letters.peek().is_some_and(|next| next.is_alphabetic());
+        if joins { shown.extend(['[', letter, ']']) } else { shown.push(letter) }
+    }
+    shown + ending
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_deceptive;
+    use super::{is_deceptive, unlinked};
+
+    #[test]
+    fn a_web_address_in_a_name_is_broken_and_an_ordinary_name_stays() {
+        for (name, shown) in [
+            ("input/orders-2026.11.30.csv", "input/orders-2026.11.30.csv"),
+            ("input/price-list/x.csv", "input/price-list/x.csv"),
+            ("www.example.com.csv", "www[.]example[.]com.csv"),
+            ("input/https://example.com/pay.csv", "input/https[://]example[.]com/pay.csv"),
+            ("http://192.0.2.1/.csv", "http[://]192.0.2.1/.csv"),
+            ("owner@example.com .csv", "owner@example[.]com .csv"),
+            ("example\u{3002}com.csv", "example[\u{3002}]com.csv"),
+            ("beispiel.\u{440}\u{444}.csv", "beispiel[.]\u{440}\u{444}.csv"),
+            ("a.csv/b.csv", "a[.]csv/b.csv"),
+        ] {
+            assert_eq!(unlinked(name), shown);
+        }
+    }
 
     #[test]
     fn controls_and_marks_that_turn_the_direction_are_deceptive_and_letters_of_any_script_are_not() {

@@ -2,6 +2,8 @@
 
 import base64
 
+from playwright.sync_api import TimeoutError
+
 from browser import wait
 
 HOME, AWAY = "us-east-1", "us-west-2"
@@ -62,8 +64,19 @@ def network(page, region, button):
 
 
 def dismiss_messages(page):
-    while page.locator("#toasts button").count():
-        page.locator("#toasts button").first.click()
+    wait(lambda: no_message_left(page), "every message is dismissed")
+
+
+def no_message_left(page):
+    """Dismisses one message, if there is any; it may go by itself just as it is about to be clicked."""
+    buttons = page.locator("#toasts button")
+    if not buttons.count():
+        return True
+    try:
+        buttons.first.click(timeout=2000)
+    except TimeoutError:
+        pass
+    return False
 
 
 def ask_failover(page, region):
