@@ -14,8 +14,9 @@ Usage: scripts/deploy.sh --config FILE [--plan] [OPTION...]
   --local        mean the local Regions, started with `tandem local up`
   -h, --help     this text; `tandem deploy --help` has the other options
 
-Builds the command, and the functions if they are not built (for AWS with cargo-lambda; not with --plan), looks at everything, and
-creates nothing if anything is wrong. Run again after a failure or Ctrl-C, it does what is left. docs/DEPLOYMENT.md explains it.
+Builds the command, looks at everything, and creates nothing if anything is wrong. Only then are the functions built (for AWS as the
+configuration's architecture says, for arm64 with cargo-lambda; not with --plan), and the stacks deployed. Run again after a failure
+or Ctrl-C, it does what is left. docs/DEPLOYMENT.md explains it.
 TEXT
 }
 
@@ -45,10 +46,13 @@ if [ -n "$local" ]; then export TANDEM_TARGET=local; else export TANDEM_TARGET=a
 built() { for folder in functions/*/; do [ -x "target/lambda/$(basename "$folder")/bootstrap" ] || return 1; done; }
 # The command always: what is built already takes no time, and an old one would deploy as the old source said.
 cargo build --locked --profile local --workspace --bin tandem
+export TANDEM_CALLED_AS=$PWD/scripts/deploy.sh
 if [ -n "$local" ]; then
     built || scripts/build.sh
-else
-    # With --plan the check says how; nothing long is begun by looking.
-    [ -n "$plan" ] || built || scripts/build.sh --arm64
+elif [ -z "$plan" ]; then
+    # Nothing long is begun before all else is well. What is built and unchanged takes no time.
+    build=$(target/local/tandem deploy "${arguments[@]}" --before-build)
+    read -ra build <<< "$build"
+    "${build[@]}"
 fi
 exec target/local/tandem deploy "${arguments[@]}"

@@ -42,4 +42,5 @@ unset CARGO_BUILD_TARGET TANDEM_SUFFIX TANDEM_PROJECT_DIR
 if [ -n "$local" ]; then export TANDEM_TARGET=local; else export TANDEM_TARGET=aws; fi
 # What is built already takes no time, and an old command would know less of what there is.
 cargo build --locked --profile local --workspace --bin tandem
+export TANDEM_CALLED_AS=$PWD/scripts/destroy.sh
 exec target/local/tandem destroy "${arguments[@]}"

@@ -37,11 +37,19 @@ impl TxtRecord {
     /// [`ConfigError`] when a variable is missing or the resolver cannot be set up.
     pub fn from_env(regions: &Regions, caching: Caching) -> Result<Self, ConfigError> {
         let record = required("TANDEM_ACTIVE_RECORD")?;
+        Self::named(&record, [regions.here().to_owned(), regions.other().to_owned()], caching)
+    }
+
+    /// A record by its name, asked from the same resolvers; the Regions are this one and the other one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the resolver cannot be set up.
+    pub fn named(record: &str, regions: [String; 2], caching: Caching) -> Result<Self, ConfigError> {
         let resolver = match optional("TANDEM_DNS_SERVER") {
             Some(server) => resolver_at(&server, caching)?,
             None => system_resolver(caching)?,
         };
-        Ok(Self { resolver, record, regions: [regions.here().to_owned(), regions.other().to_owned()] })
+        Ok(Self { resolver, record: record.to_owned(), regions })
     }
 }
 

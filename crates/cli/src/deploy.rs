@@ -1,9 +1,13 @@
 //! `tandem deploy` and `tandem destroy`: the stacks of a configuration, on AWS or in the local Regions.
 
+mod again;
+mod credentials;
+mod delegation;
 mod destroy;
 mod hooks;
 #[cfg(test)]
 mod recorded;
+mod rollout;
 mod show;
 mod smoke;
 mod target;
@@ -18,9 +22,12 @@ use tandem_deploy::aws::{Aws, Stack};
 use tandem_deploy::checks::{self, Finding};
 use tandem_deploy::config::Invalid;
 use tandem_deploy::engine::{Engine, Hooks, Preview};
-use tandem_deploy::plan::{Action, MARK, Plan, Rollout, Settings, Step, Verification};
+use tandem_deploy::leftover::{self, Leftover};
+use tandem_deploy::plan::{Action, Plan, Rollout, Step, Verification};
 use tandem_local::{Progress, Stage, StageProgress};
 
+use self::again::command_again;
+use self::rollout::Past;
 use self::target::{Prepared, Target};
 use crate::deployment::Which;
 use crate::exit::{Interrupted, interruption, usage};
@@ -40,7 +47,7 @@ Examples:
   tandem deploy --local                     again into the running local Regions
 
 Exit status:
-  0  deployed, or nothing to do
+  0  deployed, or nothing to do; with --plan: a deployment could begin
   1  a check found a problem, or a step failed: mend it, and give the same command again
   2  called wrongly, or the configuration is wrong: nothing was done
   3  interrupted: what is said to be under way goes on by itself; give the same command again
@@ -60,6 +67,12 @@ pub struct DeployArgs {
     /// Send no file through in the end; a first deployment still makes the primary active
     #[arg(long)]
     pub no_smoke: bool,
+    /// The Region to take for the active one if neither can say which is
+    #[arg(long, value_name = "REGION")]
+    pub active: Option<String>,
+    /// Look at everything but the functions, then print the command that builds those; for scripts/deploy.sh
+    #[arg(long, hide = true, conflicts_with = "plan")]
+    pub before_build: bool,
 }
 
 /// What `deploy` and `destroy` share.
@@ -91,10 +104,20 @@ pub async fn run(args: &DeployArgs, which: &Which) -> anyhow::Result<()> {
             Target::Local(prepared, aws, state) => {
                 let hooks = hooks::Local::new(state, prepared, !args.plan)?;
                 hooks.prepare().await?;
-                deploy(args, prepared, aws.as_ref(), &hooks, &watch).await?;
+                let findings = checks::all(aws.as_ref(), &prepared.config, &prepared.folders.root, prepared.build());
+                deploy(args, prepared, aws.as_ref(), &hooks, &watch, findings.await).await?;
                 hooks.finish(aws.as_ref(), prepared).await
             }
-            Target::Aws(prepared, aws) => deploy(args, prepared, aws, &hooks::OnAws::new(prepared)?, &watch).await,
+            Target::Aws(prepared, aws) => {
+                let Prepared { config, folders, .. } = prepared.as_ref();
+                let mut findings = checks::of_the_account(aws, config).await;
+                findings.push(credentials::of_the_sdk(aws, config).await);
+                if args.before_build {
+                    return before_build(&findings, prepared);
+                }
+                findings.splice(..0, checks::of_the_build(config, &folders.root, prepared.build()));
+                deploy(args, prepared, aws, &hooks::OnAws::new(prepared)?, &watch, findings).await
+            }
         }
     };
     watch.unless_interrupted(work).await
@@ -144,55 +167,92 @@ async fn deploy<A: Aws, H: Hooks>(
     aws: &A,
     hooks: &H,
     watch: &Watch,
+    findings: Vec<Finding>,
 ) -> anyhow::Result<()> {
-    let findings = checks::all(aws, &prepared.config, &prepared.folders.root, prepared.build()).await;
     show::findings(&findings);
-    let problems = findings.iter().filter(|finding| !finding.ok).count();
-    if problems > 0 && !args.plan {
-        anyhow::bail!("nothing was done: {problems} of {} checks found a problem, see above", findings.len());
+    if !args.plan {
+        without_a_problem(&findings)?;
     }
     if findings.iter().any(|finding| !finding.ok && finding.check == "credentials") {
         anyhow::bail!("without credentials there is nothing to compare with");
     }
+    let settings = &prepared.config.settings;
     let there = stacks(aws, prepared).await?;
-    let marked = marked(aws, &prepared.config.settings).await?;
-    let rollout = rollout(prepared, &there, marked).await;
-    let plan = without_trials(Plan::new(&prepared.config.settings, &rollout), args.no_smoke);
-    let engine = Engine::new(aws, hooks, &prepared.config.settings, &prepared.folders, watch);
+    let past = rollout::past(aws, settings).await?;
+    let rollout = rollout::rollout(prepared, &there, past, args.active(prepared)?).await?;
+    let plan = without_trials(Plan::new(settings, &rollout), args.no_smoke);
+    let left = leftover::of(aws, settings, &plan, &there).await;
+    let engine = Engine::new(aws, hooks, settings, &prepared.folders, watch);
     if args.plan {
         let previews = engine.preview(&plan, &there).await?;
-        return concluded(args, &findings, &previews, problems);
+        return concluded(args, &findings, &previews, &left);
+    }
+    if rollout == Rollout::First {
+        rollout::begin(aws, settings).await?;
     }
     let failed = engine.allow_replacement(args.allow_replacement).run(&plan, &there).await;
     failed.map_err(|failed| anyhow::anyhow!("{failed}\nMend that, then go on with: {}", command_again()))?;
-    if !marked {
-        mark(aws, prepared).await?;
+    if past != Past::Deployed {
+        rollout::end(aws, settings).await?;
     }
-    let [primary, standby] = &prepared.config.settings.regions;
+    show::left(&left);
+    let ([primary, standby], suffix) = (&settings.regions, &settings.suffix);
     if args.common.json {
-        outln!("{}", json!({ "deployed": true, "suffix": prepared.config.settings.suffix, "checks": findings }));
+        outln!("{}", json!({ "deployed": true, "suffix": suffix, "checks": findings, "left": left }));
     } else {
-        outln!("Tandem {:?} is deployed in {primary} and {standby}.", prepared.config.settings.suffix);
+        outln!("Tandem {suffix:?} is deployed in {primary} and {standby}.");
     }
     Ok(())
 }
 
+impl DeployArgs {
+    /// The Region that somebody says is active: one of the two.
+    fn active(&self, prepared: &Prepared) -> anyhow::Result<Option<&str>> {
+        let regions = &prepared.config.settings.regions;
+        match &self.active {
+            Some(region) if !regions.contains(region) => {
+                Err(usage(format!("--active {region}: it is {} or {}", regions[0], regions[1])))
+            }
+            active => Ok(active.as_deref()),
+        }
+    }
+}
+
+/// An error if a check found a problem.
+fn without_a_problem(findings: &[Finding]) -> anyhow::Result<()> {
+    let problems = findings.iter().filter(|finding| !finding.ok).count();
+    anyhow::ensure!(
+        problems == 0,
+        "nothing was done: {problems} of {} checks found a problem, see above",
+        findings.len()
+    );
+    Ok(())
+}
+
+/// Prints the command that builds the functions, if all else is well.
+fn before_build(findings: &[Finding], prepared: &Prepared) -> anyhow::Result<()> {
+    if findings.iter().any(|finding| !finding.ok) {
+        show::findings(findings);
+    }
+    without_a_problem(findings)?;
+    outln!("{}", prepared.build());
+    Ok(())
+}
+
 /// Shows a plan.
-fn concluded(args: &DeployArgs, findings: &[Finding], previews: &[Preview], problems: usize) -> anyhow::Result<()> {
+fn concluded(args: &DeployArgs, findings: &[Finding], previews: &[Preview], left: &[Leftover]) -> anyhow::Result<()> {
     if args.common.json {
-        outln!("{}", json!({ "checks": findings, "plan": previews }));
+        outln!("{}", json!({ "checks": findings, "plan": previews, "left": left }));
     } else {
         out!("{}", show::plan(previews));
         errln!("{}", show::EXPLAINED);
     }
+    show::left(left);
     let losses = previews.iter().flat_map(Preview::losses).count();
     if losses > 0 && !args.allow_replacement {
         errln!("{losses} of these changes would lose data: a deployment stops before them without --allow-replacement");
     }
-    if problems > 0 {
-        errln!("{problems} checks found a problem: a deployment would not begin");
-    }
-    Ok(())
+    without_a_problem(findings).map_err(|problem| problem.context("a deployment would not begin"))
 }
 
 /// The stacks that are there, by Region.
@@ -200,65 +260,6 @@ async fn stacks(aws: &impl Aws, prepared: &Prepared) -> anyhow::Result<BTreeMap<
     let regions = prepared.config.settings.all_regions();
     let asked = regions.iter().map(|region| aws.stacks(region));
     Ok(regions.iter().cloned().zip(futures::future::try_join_all(asked).await?).collect())
-}
-
-/// Whether this is the first deployment or one of what is in use: a deployment that came to its end has left a mark.
-async fn rollout(prepared: &Prepared, there: &BTreeMap<String, Vec<Stack>>, marked: bool) -> Rollout {
-    let settings = &prepared.config.settings;
-    // The mark can be lost, with its bucket for example; who is active then is not a deployment's to change.
-    let active = if marked || complete(settings, there) { prepared.active().await } else { None };
-    decided(marked, active, &settings.regions[0])
-}
-
-/// Whether a deployment has come to its end. Only a plain no is one: a Region that can't be asked may be in use.
-async fn marked(aws: &impl Aws, settings: &Settings) -> anyhow::Result<bool> {
-    let primary = &settings.regions[0];
-    let bucket = settings.artefact_bucket(primary);
-    match aws.run(primary, &["s3api", "head-object", "--bucket", &bucket, "--key", MARK]).await {
-        Ok(_) => Ok(true),
-        Err(failed) if ["(404)", "NoSuchKey", "NoSuchBucket"].iter().any(|absent| failed.said.contains(absent)) => {
-            Ok(false)
-        }
-        Err(failed) => {
-            let what =
-                format!("nothing was done: it can't be told whether {bucket} has the mark of an earlier deployment");
-            Err(anyhow::Error::new(failed).context(what))
-        }
-    }
-}
-
-/// Whether both Regions can be in use: their batch stacks were made.
-fn complete(settings: &Settings, there: &BTreeMap<String, Vec<Stack>>) -> bool {
-    let is_made = |status: &str| status == "CREATE_COMPLETE" || status.starts_with("UPDATE_");
-    let made = |stack: &Stack| stack.name == settings.stack("batch") && is_made(&stack.status);
-    settings.regions.iter().all(|region| there.get(region).is_some_and(|stacks| stacks.iter().any(made)))
-}
-
-/// What to do, given whether there is a mark and which Region is active, as far as anybody says.
-fn decided(marked: bool, active: Option<String>, primary: &str) -> Rollout {
-    match (marked, active) {
-        (true, Some(active)) => Rollout::Update { active },
-        (true, None) => {
-            errln!("no Region says which one is active: {primary} is dealt with last, as if it were");
-            Rollout::Update { active: primary.to_owned() }
-        }
-        (false, Some(active)) => {
-            errln!(
-                "both Regions are there and {active} is active: it is left so, although no deployment has come to its end \
-                 (tandem failover changes it)"
-            );
-            Rollout::Update { active }
-        }
-        (false, None) => Rollout::First,
-    }
-}
-
-async fn mark(aws: &impl Aws, prepared: &Prepared) -> anyhow::Result<()> {
-    let settings = &prepared.config.settings;
-    let primary = &settings.regions[0];
-    let bucket = settings.artefact_bucket(primary);
-    aws.run(primary, &["s3api", "put-object", "--bucket", &bucket, "--key", MARK]).await?;
-    Ok(())
 }
 
 /// The plan without what is tried at its end. That a Region becomes active is no trial: a first deployment ends with it.
@@ -277,53 +278,11 @@ fn without_trials(mut plan: Plan, without: bool) -> Plan {
     plan
 }
 
-/// The command as it was given.
-fn command_again() -> String {
-    std::env::args().collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-
-    #[tokio::test]
-    async fn only_a_plain_no_makes_it_the_first_deployment() {
-        let prepared = recorded::prepared();
-        for (answer, expected) in [
-            (Ok("{}"), Some(true)),
-            (Err("An error occurred (404) when calling the HeadObject operation: Not Found"), Some(false)),
-            (Err("An error occurred (NoSuchBucket)"), Some(false)),
-            (Err("An error occurred (403) when calling the HeadObject operation: Forbidden"), None),
-            (Err("Could not connect to the endpoint URL"), None),
-        ] {
-            let aws = recorded::Recorded::new(&[("s3api head-object", answer)]);
-            assert_eq!(marked(&aws, &prepared.config.settings).await.ok(), expected, "{answer:?}");
-            if expected == Some(false) {
-                let rollout = rollout(&prepared, &BTreeMap::new(), false).await;
-                assert_eq!(rollout, Rollout::First);
-            }
-        }
-    }
-
-    #[test]
-    fn without_a_mark_but_with_an_active_region_it_is_an_update_of_it() {
-        let settings = recorded::prepared().config.settings;
-        let update = |region: &str| Rollout::Update { active: region.to_owned() };
-        assert_eq!(decided(false, Some("us-west-2".to_owned()), "us-east-1"), update("us-west-2"));
-        assert_eq!(decided(false, None, "us-east-1"), Rollout::First);
-        assert_eq!(decided(true, None, "us-east-1"), update("us-east-1"));
-        let with = |status: &str| {
-            let stack = Stack { name: settings.stack("batch"), status: status.to_owned(), ..Stack::default() };
-            settings.regions.iter().map(|region| (region.clone(), vec![stack.clone()])).collect::<BTreeMap<_, _>>()
-        };
-        assert!(complete(&settings, &with("CREATE_COMPLETE")) && complete(&settings, &with("UPDATE_COMPLETE")));
-        assert!(!complete(&settings, &with("ROLLBACK_COMPLETE")) && !complete(&settings, &BTreeMap::new()));
-        let mut one = with("CREATE_COMPLETE");
-        one.remove(&settings.regions[1]);
-        assert!(!complete(&settings, &one));
-    }
 
     #[test]
     fn without_a_smoke_file_a_first_deployment_still_makes_the_primary_active() {

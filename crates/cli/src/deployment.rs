@@ -317,6 +317,17 @@ fn base() -> aws_config::ConfigLoader {
         .timeout_config(timeouts.build())
 }
 
+/// The credentials by which calls of the SDK are signed in a Region.
+///
+/// # Errors
+/// [`Unreachable`] with what to do.
+pub async fn credentials(region: &str) -> anyhow::Result<Credentials> {
+    let config = base().region(Region::new(region.to_owned())).load().await;
+    let none = || Unreachable(format!("no AWS credentials are configured: {CREDENTIALS}"));
+    let provider = config.credentials_provider().ok_or_else(none)?;
+    provider.provide_credentials().await.map_err(|error| Unreachable(unusable(error)).into())
+}
+
 /// Says early, and in one sentence, that nothing can be signed.
 async fn check_credentials(config: &SdkConfig, target: Target) -> anyhow::Result<()> {
     let local = match target {

@@ -3,6 +3,8 @@
 pub mod artefacts;
 pub mod datasets;
 mod key;
+mod names;
+mod ses;
 
 use std::path::Path;
 
@@ -35,17 +37,30 @@ impl Finding {
     }
 }
 
-/// Looks at everything. Where AWS can't be asked at all, what would have to be asked is left out. `build` is the command that
-/// would build the functions.
+/// Looks at everything. `build` is the command that would build the functions.
 pub async fn all(aws: &impl Aws, config: &Config, root: &Path, build: &str) -> Vec<Finding> {
+    let mut findings = of_the_build(config, root, build);
+    findings.extend(of_the_account(aws, config).await);
+    findings
+}
+
+/// Looks at what is built.
+#[must_use]
+pub fn of_the_build(config: &Config, root: &Path, build: &str) -> Vec<Finding> {
+    let elsewhere = config.settings.routing != Routing::Given;
     let mut findings = vec![
-        Finding::of("functions", artefacts::built(root, &config.architecture, build)),
+        Finding::of("functions", artefacts::built(root, &config.architecture, elsewhere, build)),
         Finding::of("datasets", datasets::sound(root, build)),
-        Finding::of("Regions", regions(config)),
     ];
-    if config.settings.routing != Routing::Given {
+    if elsewhere {
         findings.extend(datasets::reachable(root, build).map(|found| Finding::of("APIs", found)));
     }
+    findings
+}
+
+/// Looks at where it goes. Where AWS can't be asked at all, what would have to be asked is left out.
+pub async fn of_the_account(aws: &impl Aws, config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Finding::of("Regions", regions(config))];
     let credentials = credentials(aws, config).await;
     let usable = credentials.ok;
     findings.push(credentials);
@@ -117,33 +132,13 @@ pub async fn credentials(aws: &impl Aws, config: &Config) -> Finding {
 /// The checks of one Region.
 async fn of_region(aws: &impl Aws, config: &Config, region: &str) -> Vec<Finding> {
     let title = |check: &str| format!("{check} {region}");
-    let bucket = async { Finding::of(title("bucket"), leftover(aws, config, region).await) };
+    let names = async { names::findings(aws, config, region).await };
     let concurrency = async { Finding::of(title("Lambda concurrency"), concurrency(aws, config, region).await) };
-    let sender = async { Finding::of(title("SES sender"), verified(aws, region, &config.sender).await) };
-    let sandbox = async { Finding::of(title("SES sending"), sending(aws, config, region).await) };
-    let (bucket, concurrency, sender, sandbox) = future::join4(bucket, concurrency, sender, sandbox).await;
-    vec![bucket, concurrency, sender, sandbox]
-}
-
-/// A bucket that no stack owns would make the storage stack fail: its name is taken.
-async fn leftover(aws: &impl Aws, config: &Config, region: &str) -> Result<String, String> {
-    let stack = aws.stack(region, &config.settings.stack("storage")).await.map_err(|failed| short(&failed))?;
-    let bucket = config.settings.bucket(region);
-    if let Some(stack) = stack.filter(|stack| stack.status != "REVIEW_IN_PROGRESS") {
-        return Ok(format!("{bucket}, of {} ({})", stack.name, stack.status));
-    }
-    match aws.run(region, &["s3api", "head-bucket", "--bucket", &bucket]).await {
-        Ok(_) => Err(format!(
-            "{bucket} is there and no stack owns it, as after a destroy that kept its data: delete it, or choose another suffix"
-        )),
-        Err(failed) if failed.said.contains("404") || failed.said.contains("Not Found") => {
-            Ok(format!("{bucket}, to be made"))
-        }
-        Err(failed) if failed.said.contains("403") => {
-            Err(format!("{bucket} belongs to somebody else, or may not be looked at: choose another suffix"))
-        }
-        Err(failed) => Err(short(&failed)),
-    }
+    let sender = async { Finding::of(title("SES sender"), ses::sender(aws, config, region).await) };
+    let sandbox = async { Finding::of(title("SES sending"), ses::sending(aws, config, region).await) };
+    let (mut findings, concurrency, sender, sandbox) = future::join4(names, concurrency, sender, sandbox).await;
+    findings.extend([concurrency, sender, sandbox]);
+    findings
 }
 
 async fn concurrency(aws: &impl Aws, config: &Config, region: &str) -> Result<String, String> {
@@ -155,52 +150,12 @@ async fn concurrency(aws: &impl Aws, config: &Config, region: &str) -> Result<St
     if limit >= need {
         return Ok(format!("{limit} executions at once, {need} are needed"));
     }
+    // Of new accounts: there is no max_concurrency that is low enough.
+    let lower = if limit > BESIDE_CHUNKS { ", or lower max_concurrency in [batch]" } else { "" };
     Err(format!(
-        "{limit} executions at once, and {need} are needed: ask for more (Service Quotas, Lambda, Concurrent executions), \
-         or lower max_concurrency in [batch]"
+        "{limit} executions at once, and {need} are needed: ask for more (Service Quotas, Lambda, Concurrent \
+         executions){lower}"
     ))
-}
-
-/// Whether an address, or its domain, is a verified identity.
-async fn verified(aws: &impl Aws, region: &str, address: &str) -> Result<String, String> {
-    let domain = address.rsplit('@').next().unwrap_or_default();
-    for identity in [address, domain] {
-        let asked = aws.run(region, &["sesv2", "get-email-identity", "--email-identity", identity]).await;
-        match asked {
-            Ok(printed) => {
-                let known: Json = serde_json::from_str(&printed).unwrap_or_default();
-                if known["VerifiedForSendingStatus"] == true {
-                    return Ok(format!("{identity} is verified"));
-                }
-            }
-            Err(failed) if failed.said.contains("NotFoundException") => {}
-            Err(failed) => return Err(short(&failed)),
-        }
-    }
-    Err(format!(
-        "{address} is not verified here: aws --region {region} sesv2 create-email-identity --email-identity {address}, \
-         and follow the link that it is sent"
-    ))
-}
-
-/// Whether e-mails may be sent, and to the recipient.
-async fn sending(aws: &impl Aws, config: &Config, region: &str) -> Result<String, String> {
-    let asked = aws.run(region, &["sesv2", "get-account"]).await.map_err(|failed| short(&failed))?;
-    let account: Json = serde_json::from_str(&asked).unwrap_or_default();
-    if account["SendingEnabled"] == false {
-        return Err(format!("sending is paused for the account in {region}: the SES console says why"));
-    }
-    if account["ProductionAccessEnabled"] != false {
-        return Ok("out of the sandbox".to_owned());
-    }
-    match verified(aws, region, &config.recipient).await {
-        Ok(_) => Ok(format!("in the sandbox, and {} is verified", config.recipient)),
-        Err(_) => Err(format!(
-            "in the sandbox, which sends to verified addresses only, and {} is none: ask for production access in {region}, \
-             or verify it: aws --region {region} sesv2 create-email-identity --email-identity {}",
-            config.recipient, config.recipient
-        )),
-    }
 }
 
 /// A failure in one sentence: the remedy, where it is known.

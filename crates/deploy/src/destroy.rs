@@ -13,9 +13,8 @@ use futures::{StreamExt, future, stream};
 
 use crate::aws::{Aws, Stack};
 use crate::failure::CommandFailed;
-use crate::plan::{ROUTING_REGION, Routing, Settings};
+use crate::plan::Settings;
 use crate::progress::{Progress, step};
-use crate::regions;
 pub use bucket::Size;
 
 /// Stacks in the order in which they go. Whoever deployed one by hand that this engine knows nothing of gets it back.
@@ -83,7 +82,7 @@ impl<A: Aws> Destroyer<'_, A> {
     /// A Region of the configuration can't be asked.
     pub async fn survey(&self) -> anyhow::Result<Survey> {
         let mut survey = Survey { stacks: BTreeMap::new(), buckets: Vec::new(), unasked: Vec::new() };
-        let (own, others) = (self.settings.all_regions(), self.other_regions());
+        let (own, others) = (self.settings.all_regions(), self.settings.other_regions());
         let asked = stream::iter(own.iter().chain(&others)).map(async |region| (region, self.region(region).await));
         let answers: Vec<_> = asked.buffered(AT_ONCE).collect().await;
         for (region, answer) in answers {
@@ -97,19 +96,6 @@ impl<A: Aws> Destroyer<'_, A> {
             }
         }
         Ok(survey)
-    }
-
-    /// Where else a cluster or a canary may have been left.
-    fn other_regions(&self) -> Vec<String> {
-        if self.settings.routing == Routing::Given {
-            return Vec::new();
-        }
-        let own = self.settings.all_regions();
-        let possible = regions::ACCESS_POINT.into_iter().chain([ROUTING_REGION]).map(str::to_owned);
-        let mut others: Vec<String> = possible.filter(|region| !own.contains(region)).collect();
-        others.sort();
-        others.dedup();
-        others
     }
 
     async fn region(&self, region: &str) -> Result<Found, CommandFailed> {

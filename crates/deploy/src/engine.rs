@@ -29,8 +29,8 @@ pub trait Hooks {
     /// After a stack was deployed, before what needs it.
     fn after(&self, stack: &StackStep, region: &str, outputs: &Outputs) -> impl Future<Output = anyhow::Result<()>>;
 
-    /// After the TXT record of a zone was made.
-    fn after_record(&self, _zone: &str) -> impl Future<Output = anyhow::Result<()>> {
+    /// After the TXT record of a zone was made, given the outputs of the zone's stack.
+    fn after_record(&self, _zone: &Outputs) -> impl Future<Output = anyhow::Result<()>> {
         async { Ok(()) }
     }
 
@@ -210,7 +210,7 @@ impl<'a, A: Aws, H: Hooks> Engine<'a, A, H> {
             Err(failed) if failed.said.contains("already exists") => {}
             made => drop(made?),
         }
-        self.hooks.after_record(output("HostedZoneId")?).await
+        self.hooks.after_record(&zone).await
     }
 
     /// The ARC cluster's endpoints, as the batch stacks want them.

@@ -12,6 +12,7 @@ pub mod config;
 pub mod destroy;
 pub mod engine;
 pub mod failure;
+pub mod leftover;
 pub mod plan;
 pub mod progress;
 pub mod regions;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::regions;
+
 mod draft;
 
 /// Number of a step in its plan.
@@ -12,6 +14,9 @@ pub const ROUTING_REGION: &str = "us-west-2";
 
 /// The object that a deployment which came to its end leaves in the primary's bucket of artefacts.
 pub const MARK: &str = "deployed";
+
+/// The object that a first deployment leaves there when it begins, and takes away at its end.
+pub const BEGUN: &str = "deploying";
 
 /// How many seconds the TXT record of mode dns may be kept, where nobody says: as the templates have it.
 const RECORD_TTL: &str = "10";
@@ -92,6 +97,20 @@ impl Settings {
         regions.sort();
         regions.dedup();
         regions
+    }
+
+    /// Where else an earlier configuration may have had its cluster or canary.
+    #[must_use]
+    pub fn other_regions(&self) -> Vec<String> {
+        if self.routing == Routing::Given {
+            return Vec::new();
+        }
+        let own = self.all_regions();
+        let possible = regions::ACCESS_POINT.into_iter().chain([ROUTING_REGION]).map(str::to_owned);
+        let mut others: Vec<String> = possible.filter(|region| !own.contains(region)).collect();
+        others.sort();
+        others.dedup();
+        others
     }
 }
 

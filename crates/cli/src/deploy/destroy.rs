@@ -8,8 +8,9 @@ use tandem_deploy::aws::Aws;
 use tandem_deploy::checks;
 use tandem_deploy::destroy::{Destroyer, Reach, Survey};
 
+use super::again::command_again;
 use super::target::{Prepared, Target};
-use super::{Common, Watch, command_again, wrong_configuration};
+use super::{Common, Watch, wrong_configuration};
 use crate::deployment::{Target as Asked, Which};
 use crate::exit::usage;
 
@@ -77,7 +78,7 @@ async fn take_away(args: &DestroyArgs, prepared: &Prepared, aws: &impl Aws, watc
     err!("{}", described(&survey, reach));
     let kept = destroyer.kept(&survey, reach);
     errln!("Stays:\n  {}", kept.join("\n  "));
-    confirm(args.yes, &settings.suffix).await?;
+    confirm(args.yes, std::io::stdin().is_terminal(), &settings.suffix).await?;
     destroyer
         .destroy(&survey, reach)
         .await
@@ -110,11 +111,11 @@ fn described(survey: &Survey, reach: Reach) -> String {
 }
 
 /// Asks for the suffix, and goes on only if that is typed.
-async fn confirm(yes: bool, suffix: &str) -> anyhow::Result<()> {
+async fn confirm(yes: bool, terminal: bool, suffix: &str) -> anyhow::Result<()> {
     if yes {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() {
+    if !terminal {
         return Err(usage("this asks first, and there is no terminal to ask on: give --yes"));
     }
     err!("Type the suffix, {suffix}, to delete all of that: ");
@@ -125,7 +126,11 @@ async fn confirm(yes: bool, suffix: &str) -> anyhow::Result<()> {
         let _none_is_no = std::io::stdin().lock().read_line(&mut line);
         let _nobody_waits = tell.send(line);
     });
-    let typed = told.await.unwrap_or_default();
+    is_meant(&told.await.unwrap_or_default(), suffix)
+}
+
+/// Only the suffix itself is a yes.
+fn is_meant(typed: &str, suffix: &str) -> anyhow::Result<()> {
     anyhow::ensure!(typed.trim() == suffix, "nothing was done: {:?} is not {suffix}", typed.trim());
     Ok(())
 }
@@ -166,7 +171,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_terminal_it_wants_a_yes() {
-        assert!(confirm(true, "x").await.is_ok());
+    async fn without_a_terminal_it_wants_a_yes_and_on_one_only_the_suffix_is_one() {
+        assert!(confirm(true, false, "dev").await.is_ok());
+        let refused = confirm(false, false, "dev").await.unwrap_err().to_string();
+        assert!(refused.contains("give --yes"), "{refused}");
+        is_meant("dev\n", "dev").unwrap();
+        for typed in ["", "y\n", "yes\n", "Dev\n", "dev-2\n"] {
+            assert!(is_meant(typed, "dev").unwrap_err().to_string().starts_with("nothing was done"), "{typed}");
+        }
     }
 }

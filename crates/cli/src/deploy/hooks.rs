@@ -17,7 +17,7 @@ use tandem_local::deploy::Fill;
 use tokio::process::Command;
 
 use super::target::Prepared;
-use super::{smoke, stacks};
+use super::{delegation, smoke, stacks};
 use crate::canary;
 use crate::deployment::Target;
 
@@ -41,6 +41,10 @@ impl<'a> OnAws<'a> {
 impl Hooks for OnAws<'_> {
     async fn after(&self, _: &StackStep, _: &str, _: &Outputs) -> anyhow::Result<()> {
         Ok(())
+    }
+
+    async fn after_record(&self, zone: &Outputs) -> anyhow::Result<()> {
+        delegation::is_there(zone, &self.trials.prepared.config.settings.regions, &SystemClock).await
     }
 
     async fn verify(&self, verification: Verification, region: &str) -> anyhow::Result<()> {
@@ -87,7 +91,7 @@ impl Hooks for Local<'_> {
         Ok(())
     }
 
-    async fn after_record(&self, zone: &str) -> anyhow::Result<()> {
+    async fn after_record(&self, zone: &Outputs) -> anyhow::Result<()> {
         self.fill.after_record(zone).await
     }
 

@@ -3,6 +3,7 @@
 use tandem_deploy::changes::Change;
 use tandem_deploy::checks::Finding;
 use tandem_deploy::engine::{Preview, What};
+use tandem_deploy::leftover::Leftover;
 
 /// Said below a plan.
 pub const EXPLAINED: &str = "\
@@ -14,6 +15,13 @@ pub fn findings(findings: &[Finding]) {
     for finding in findings {
         let mark = if finding.ok { "      ok" } else { " PROBLEM" };
         errln!("{mark}    {}: {}", finding.check, finding.says);
+    }
+}
+
+/// Says which stacks an earlier configuration has left, on standard error.
+pub fn left(left: &[Leftover]) {
+    for one in left {
+        errln!("{}", one.says);
     }
 }
 

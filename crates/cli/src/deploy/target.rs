@@ -12,7 +12,7 @@ use tandem_local::deploy::LocalAws;
 
 use super::Common;
 use crate::deployment::{Deployment, Target as Asked, Which, not_running};
-use crate::exit::usage;
+use crate::exit::{told, usage};
 
 /// What was asked for, whole.
 pub struct Prepared {
@@ -89,18 +89,21 @@ impl Prepared {
         }
     }
 
-    /// Which Region is active, by the one that answers first; `None`: neither does.
-    pub async fn active(&self) -> Option<String> {
+    /// Which Region is active, by the one that answers first; or why neither says so.
+    pub async fn active(&self) -> Result<String, String> {
         let regions = &self.config.settings.regions;
+        let mut silence = vec![String::from("no Region says which one is active")];
         for region in regions {
-            let Ok(answer) = self.ask(region).await else { continue };
-            return match answer["active"].as_bool() {
-                Some(true) => Some(region.clone()),
-                Some(false) => regions.iter().find(|other| *other != region).cloned(),
-                None => None,
-            };
+            match self.ask(region).await {
+                Ok(answer) => match answer["active"].as_bool() {
+                    Some(true) => return Ok(region.clone()),
+                    Some(false) => return Ok(regions.iter().find(|other| *other != region).unwrap_or(region).clone()),
+                    None => silence.push(format!("{region}: {answer}")),
+                },
+                Err(error) => silence.push(format!("{region}: {}", told(&error))),
+            }
         }
-        None
+        Err(silence.join("\n  "))
     }
 
     /// What is deployed, as seen from a Region.

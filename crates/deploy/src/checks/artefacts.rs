@@ -13,12 +13,15 @@ pub fn build_for_aws(architecture: &str) -> &'static str {
     if architecture == "arm64" { "scripts/build.sh --arm64" } else { "scripts/build.sh --release" }
 }
 
-/// Whether every function of the project is built, and for the architecture that it is deployed as. In words; `build` is the
-/// command that would build them.
+/// The second number of the C library that Lambda's provided.al2023 has: 2.34.
+const LAMBDA_GLIBC: u32 = 34;
+
+/// Whether every function of the project is built, for the architecture that it is deployed as and, if it runs elsewhere, for the C
+/// library there. In words; `build` is the command that would build them.
 ///
 /// # Errors
 /// Names the functions that are not, and the command.
-pub fn built(root: &Path, architecture: &str, build: &str) -> Result<String, String> {
+pub fn built(root: &Path, architecture: &str, elsewhere: bool, build: &str) -> Result<String, String> {
     let listing = std::fs::read_dir(root.join("functions"));
     let listing = listing.map_err(|error| format!("{} has no functions: {error}", root.display()))?;
     let functions = listing.filter_map(Result::ok).filter(|entry| entry.path().join("Cargo.toml").exists());
@@ -37,7 +40,26 @@ pub fn built(root: &Path, architecture: &str, build: &str) -> Result<String, Str
     if !foreign.is_empty() {
         return Err(format!("not built for {architecture}: {foreign}. Build them: {build}"));
     }
+    let newest = names.iter().filter_map(|name| Some((glibc(&bootstrap(name))?, name))).max();
+    if let Some((minor, name)) = newest.filter(|(minor, _)| elsewhere && *minor > LAMBDA_GLIBC) {
+        return Err(format!(
+            "{name} asks for glibc 2.{minor}, and Lambda has 2.{LAMBDA_GLIBC}: build on a machine with an older one, or for arm64, \
+             whose build brings the right one ({})",
+            build_for_aws("arm64")
+        ));
+    }
     Ok(format!("{} functions, built for {architecture}", names.len()))
+}
+
+/// The newest version of the C library that a program asks for, by the names in it: the N of `GLIBC_2.N`.
+fn glibc(file: &Path) -> Option<u32> {
+    const NAME: &[u8] = b"GLIBC_2.";
+    let program = std::fs::read(file).ok()?;
+    let number = |at: usize| {
+        let digits: Vec<u8> = program[at + NAME.len()..].iter().copied().take_while(u8::is_ascii_digit).collect();
+        String::from_utf8_lossy(&digits).parse().ok()
+    };
+    program.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME).filter_map(|(at, _)| number(at)).max()
 }
 
 /// What a program is built for, by the head of its ELF file; `None`: there is no program.
@@ -65,7 +87,7 @@ mod tests {
             std::fs::write(root.join("functions").join(name).join("Cargo.toml"), "").unwrap();
         }
         assert!(
-            built(&root, "arm64", build_for_aws("arm64"))
+            built(&root, "arm64", true, build_for_aws("arm64"))
                 .unwrap_err()
                 .contains("not built: intake, split. Build them: scripts/build.sh --arm64")
         );
@@ -76,9 +98,31 @@ mod tests {
             std::fs::create_dir_all(root.join("target/lambda").join(name)).unwrap();
             std::fs::write(root.join("target/lambda").join(name).join("bootstrap"), head).unwrap();
         }
-        let problem = |architecture| built(&root, architecture, BUILD_HERE).unwrap_err();
+        let problem = |architecture| built(&root, architecture, false, BUILD_HERE).unwrap_err();
         assert_eq!(problem("arm64"), "not built for arm64: split. Build them: scripts/build.sh");
         assert_eq!(problem("x86_64"), "not built for x86_64: intake. Build them: scripts/build.sh");
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_program_that_asks_for_a_newer_c_library_than_lambdas_is_refused_for_aws_only() {
+        let root = std::env::temp_dir().join(format!("tandem-glibc-{}", std::process::id()));
+        std::fs::create_dir_all(root.join("functions/intake")).unwrap();
+        std::fs::create_dir_all(root.join("target/lambda/intake")).unwrap();
+        std::fs::write(root.join("functions/intake/Cargo.toml"), "").unwrap();
+        let asks = |names: &str| {
+            let mut program = b"\x7fELF".to_vec();
+            program.resize(20, 0);
+            program[18] = 0x3E;
+            program.extend(names.as_bytes());
+            std::fs::write(root.join("target/lambda/intake/bootstrap"), program).unwrap();
+        };
+        asks("\0GLIBC_2.2.5\0GLIBC_2.34\0GLIBC_PRIVATE\0");
+        built(&root, "x86_64", true, "build").unwrap();
+        asks("\0GLIBC_2.39\0GLIBC_2.4\0");
+        let problem = built(&root, "x86_64", true, "build").unwrap_err();
+        assert!(problem.contains("intake asks for glibc 2.39") && problem.contains("--arm64"), "{problem}");
+        built(&root, "x86_64", false, "build").unwrap();
         std::fs::remove_dir_all(root).unwrap();
     }
 }

@@ -32,6 +32,8 @@ fn well() -> Fake {
     let aws = Fake::default();
     aws.answer("sts get-caller-identity", Ok("{\"Account\": \"123456789012\", \"Arn\": \"arn:me\"}"));
     aws.answer("s3api head-bucket", Err("An error occurred (404) when calling the HeadBucket operation: Not Found"));
+    aws.answer("dynamodb describe-table", Err("An error occurred (ResourceNotFoundException)"));
+    aws.answer("sqs get-queue-url", Err("An error occurred (AWS.SimpleQueueService.NonExistentQueue)"));
     aws.answer("lambda get-account-settings", Ok("{\"AccountLimit\": {\"ConcurrentExecutions\": 1000}}"));
     aws.answer("sesv2 get-email-identity", Ok("{\"VerifiedForSendingStatus\": true}"));
     aws.answer("sesv2 get-account", Ok("{\"ProductionAccessEnabled\": true, \"SendingEnabled\": true}"));
@@ -60,6 +62,8 @@ async fn every_problem_is_named_with_its_region_and_a_remedy() {
         ("sts get-caller-identity", Ok("{\"Account\": \"210987654321\"}"), "credentials", "for account 210987654321"),
         ("us-west-2 s3api head-bucket", Ok(""), "bucket us-west-2", "no stack owns it"),
         ("us-west-2 s3api head-bucket", Err("(403) Forbidden"), "bucket us-west-2", "another suffix"),
+        ("us-west-2 dynamodb describe-table", Ok("{}"), "tables and queue us-west-2", "table tandem-dev-reference"),
+        ("us-east-1 sqs get-queue-url", Ok("{}"), "tables and queue us-east-1", "destroy.sh --delete-tables"),
         (
             "us-west-2 lambda get-account-settings",
             Ok("{\"AccountLimit\": {\"ConcurrentExecutions\": 10}}"),
@@ -193,4 +197,59 @@ async fn an_api_over_plain_http_is_found_before_a_batch_asks_it_and_is_well_in_t
     config.settings.routing = Routing::Given;
     assert_eq!(found(&config).await, None);
     std::fs::remove_dir_all(&root).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_kept_under_its_stack_stands_in_nobodys_way() {
+    let aws = well();
+    aws.answer("dynamodb describe-table", Ok("{}"));
+    aws.answer("sqs get-queue-url", Ok("{}"));
+    let made = crate::fake::Known { status: "UPDATE_COMPLETE".to_owned(), ..crate::fake::Known::default() };
+    for key in ["us-east-1/tandem-dev-state", "us-east-1/tandem-dev-batch", "us-west-2/tandem-dev-batch"] {
+        aws.stacks.borrow_mut().insert(key.to_owned(), made.clone());
+    }
+    assert_eq!(problems(&aws).await, []);
+}
+
+#[tokio::test]
+async fn a_limit_that_no_concurrency_fits_into_is_not_answered_by_a_lower_one() {
+    for (limit, lower) in [(10, false), (20, false), (40, true)] {
+        let aws = well();
+        aws.answer(
+            "lambda get-account-settings",
+            Ok(&format!("{{\"AccountLimit\": {{\"ConcurrentExecutions\": {limit}}}}}")),
+        );
+        let problems = problems(&aws).await;
+        assert!(problems.iter().all(|finding| finding.says.contains("max_concurrency") == lower), "{problems:?}");
+        assert_eq!(problems.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_verified_by_its_domain_or_one_above_and_whether_it_is_signed_is_said() {
+    let sender = async |aws: &Fake| {
+        let findings = all(aws, &config(), Path::new("/nowhere"), "build").await;
+        findings.into_iter().find(|finding| finding.check == "SES sender us-east-1").unwrap()
+    };
+    let unsigned = sender(&well()).await;
+    assert!(unsigned.ok && unsigned.says.contains("not signed (DKIM)"), "{unsigned:?}");
+    let aws = well();
+    let signed =
+        "{\"VerifiedForSendingStatus\": true, \"DkimAttributes\": {\"SigningEnabled\": true, \"Status\": \"SUCCESS\"}}";
+    aws.answer("sesv2 get-email-identity", Ok(signed));
+    assert!(sender(&aws).await.says.contains("are signed (DKIM)"));
+    let mut below = config();
+    below.sender = "tandem@batch.mail.example.com".to_owned();
+    let aws = well();
+    aws.answer("sesv2 get-email-identity", Err("NotFoundException"));
+    let findings = all(&aws, &below, Path::new("/nowhere"), "build").await;
+    assert!(findings.iter().any(|finding| !finding.ok && finding.check == "SES sender us-east-1"));
+    let calls = aws.calls.borrow();
+    let asked: Vec<&str> = calls
+        .iter()
+        .filter(|call| call.starts_with("us-east-1 sesv2 get-email-identity"))
+        .filter_map(|call| call.split(' ').next_back())
+        .collect();
+    let names = ["tandem@batch.mail.example.com", "batch.mail.example.com", "mail.example.com", "example.com"];
+    assert_eq!(asked, names);
 }

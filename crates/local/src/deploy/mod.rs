@@ -42,7 +42,7 @@ pub struct Deployed {
 /// # Errors
 /// Names the functions or definitions that are not, and what builds them.
 pub fn check_artefacts(options: &Options) -> anyhow::Result<()> {
-    artefacts::built(&options.root, ARCHITECTURE, artefacts::BUILD_HERE).map_err(anyhow::Error::msg)?;
+    artefacts::built(&options.root, ARCHITECTURE, false, artefacts::BUILD_HERE).map_err(anyhow::Error::msg)?;
     let sound = datasets::sound(&options.root, artefacts::BUILD_HERE)
         .map_err(|problem| format!("dataset definitions: {problem}"));
     sound.map(drop).map_err(anyhow::Error::msg)
@@ -239,8 +239,8 @@ impl<'a> Fill<'a> {
     ///
     /// # Errors
     /// The edge can't read it.
-    pub async fn after_record(&self, zone: &str) -> anyhow::Result<()> {
-        self.tell(DeployedNames { zone: Some(zone.to_owned()), ..DeployedNames::default() }).await
+    pub async fn after_record(&self, zone: &Outputs) -> anyhow::Result<()> {
+        self.tell(DeployedNames { zone: zone.get("HostedZoneId").cloned(), ..DeployedNames::default() }).await
     }
 
     async fn tell(&self, deployed: DeployedNames) -> anyhow::Result<()> {
@@ -256,7 +256,7 @@ impl Hooks for Fill<'_> {
         Fill::after(self, stack, region, outputs).await
     }
 
-    async fn after_record(&self, zone: &str) -> anyhow::Result<()> {
+    async fn after_record(&self, zone: &Outputs) -> anyhow::Result<()> {
         Fill::after_record(self, zone).await
     }
 
