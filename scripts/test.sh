@@ -13,7 +13,7 @@ Usage: scripts/test.sh [--quick]
 
 In order: format, lints, unit and property tests and the protocol's model, the functions' build, the templates' lint, the
 end-to-end tests on two local Regions, which start under target/two-regions/ on free ports and are taken down again, the
-fault runs in their short form, the demos, and the console in a real browser. That last is left out where there is no
+fault runs in their short form, the demos, a deployment by its scripts, and the console in a real browser. That last is left out where there is no
 Chromium, unless TANDEM_REQUIRE_BROWSER=1 says that it must be there.
 TEXT
 }
@@ -72,6 +72,22 @@ if target/local/tandem --target local local status >/dev/null 2>&1; then
 else
     scripts/demo.sh
     scripts/demo.sh --failover
+fi
+
+step 'deploying and destroying by the scripts, on the local Regions'
+if target/local/tandem --target local local status >/dev/null 2>&1; then
+    echo 'left out: the local Regions run already'
+else
+    trap 'target/local/tandem --target local local down >/dev/null 2>&1 || true' EXIT
+    target/local/tandem --target local local up --detach
+    cp sam/deployment.example.toml target/deployment.toml
+    # From elsewhere, as a file is named there.
+    (cd target && ../scripts/deploy.sh --local --config deployment.toml --plan)
+    scripts/deploy.sh --local
+    scripts/destroy.sh --local --yes --delete-tables
+    # Nothing is left: this is a first deployment, and each Region becomes active once and delivers a file.
+    scripts/deploy.sh --local
+    target/local/tandem --target local local down
 fi
 
 step 'the console, used in a browser'
