@@ -461,3 +461,18 @@ async fn a_mail_that_never_was_is_not_sent_again() {
     assert_eq!(world.runs(resend).await, Err("MailsNobody".into()));
     assert!(world.mails.lock().unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_batch_that_nobody_is_told_of_is_counted_with_its_bytes_and_its_rows_and_seconds_pass_for_nobodys() {
+    for (task, counted) in [("deliver", "BatchesDelivered"), ("fail", "BatchesFailed")] {
+        let world = silent_world();
+        let input = world.input();
+        let task = if task == "deliver" { delivery(&input) } else { failure("fail", &input) };
+        let mut metrics = Metrics::begin("deliver", REGION);
+        world.function().handle(serde_json::from_value(task).unwrap(), &mut metrics).await.unwrap();
+        assert_eq!(metrics.value(counted), Some(1.0));
+        assert_eq!(metrics.value("BytesOut"), (counted == "BatchesDelivered").then_some(99.0));
+        let owners = ["RowsIn", "RowsOut", "RowsRejected", "EndToEndSeconds"].map(|name| metrics.value(name));
+        assert_eq!(owners, [None; 4]);
+    }
+}
