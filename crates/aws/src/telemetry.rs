@@ -12,8 +12,12 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::optional;
 use crate::metering::{Used, peak_memory_bytes};
 
-/// Namespace of all metrics.
-pub const NAMESPACE: &str = "Tandem";
+/// Namespace of all metrics, where nothing else is said: of a function that is run by hand, or by an older template.
+const NAMESPACE: &str = "Tandem";
+
+/// The variable that says another: the templates give each environment one of its own, or the alarms of two in one account and
+/// Region would see each other's metrics.
+const NAMESPACE_SAID: &str = "TANDEM_METRICS_NAMESPACE";
 
 /// Sets up JSON logs, at the level in `TANDEM_LOG` or `info`. Every line repeats the fields of the unit of work it belongs to.
 pub fn init() {
@@ -62,6 +66,7 @@ impl Unit {
 /// Metrics of one unit of work: dimensions are function, Region and outcome; what identifies it is a property.
 #[derive(Debug)]
 pub struct Metrics {
+    namespace: String,
     function: &'static str,
     region: String,
     started: Instant,
@@ -74,6 +79,7 @@ impl Metrics {
     #[must_use]
     pub fn begin(function: &'static str, region: &str) -> Self {
         Self {
+            namespace: optional(NAMESPACE_SAID).unwrap_or_else(|| NAMESPACE.to_owned()),
             function,
             region: region.to_owned(),
             started: Instant::now(),
@@ -170,7 +176,7 @@ impl Metrics {
             json!({
                 "Timestamp": timestamp,
                 "CloudWatchMetrics": [{
-                    "Namespace": NAMESPACE,
+                    "Namespace": self.namespace,
                     "Dimensions": [["function", "region"], ["function", "region", "outcome"]],
                     "Metrics": definitions,
                 }],
@@ -203,6 +209,16 @@ mod tests {
         let definitions = &document["_aws"]["CloudWatchMetrics"][0]["Metrics"];
         assert_eq!(definitions[0], json!({"Name": "RowsIn", "Unit": "Count"}));
         assert_eq!(definitions[1], json!({"Name": "BytesOut", "Unit": "Bytes"}));
+    }
+
+    #[test]
+    fn metrics_are_printed_in_the_namespace_that_was_said_or_else_in_a_common_one() {
+        let mut metrics = Metrics::begin("merge", "us-east-1");
+        let namespace =
+            |metrics: &Metrics| metrics.document("ok", 0)["_aws"]["CloudWatchMetrics"][0]["Namespace"].clone();
+        assert_eq!(namespace(&metrics), "Tandem");
+        metrics.namespace = String::from("Tandem/dev");
+        assert_eq!(namespace(&metrics), "Tandem/dev");
     }
 
     #[test]

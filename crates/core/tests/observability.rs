@@ -65,6 +65,9 @@ const PRICED: [(&str, &str, u64); 10] = [
     ("SesThousandEmailsUsd", "ses.email", 1_000),
 ];
 
+/// The namespace of our own metrics, as the dashboard writes it.
+const OWN: &str = "${Tandem}";
+
 /// A metric, with the function that prints it.
 type Printed = (String, String);
 
@@ -97,7 +100,7 @@ fn printed() -> BTreeSet<Printed> {
 /// The dashboard as CloudWatch reads it; what CloudFormation fills in stands inside its texts.
 fn dashboard() -> Value {
     let (_, body) = TEMPLATE.split_once("DashboardBody: !Sub\n        - |\n").expect("a text comes first");
-    let (body, _) = body.split_once("\n        - PrimaryBucket:").expect("its values follow");
+    let (body, _) = body.split_once("\n        - Tandem:").expect("its values follow");
     serde_json::from_str(body).expect("the dashboard is JSON")
 }
 
@@ -144,9 +147,9 @@ fn after<'a>(text: &'a str, before: &str) -> &'a str {
 
 /// Our own metrics that are shown or watched.
 fn shown() -> BTreeSet<Printed> {
-    let drawn = drawn().into_iter().filter(|metric| metric[0] == "Tandem");
+    let drawn = drawn().into_iter().filter(|metric| metric[0] == OWN);
     let mut found: BTreeSet<Printed> = drawn.map(|metric| (metric[3].clone(), metric[1].clone())).collect();
-    for (_, text) in alarms().iter().filter(|(_, text)| text.contains("Namespace: Tandem\n")) {
+    for (_, text) in alarms().iter().filter(|(_, text)| text.contains("Namespace: !Sub Tandem/${Suffix}\n")) {
         found.insert((after(text, "Name: function, Value: ").to_owned(), after(text, "MetricName: ").to_owned()));
     }
     found
@@ -182,10 +185,29 @@ fn every_metric_that_is_printed_is_shown_or_left_out_on_purpose() {
 }
 
 #[test]
+fn each_environment_prints_shows_and_watches_its_metrics_in_a_namespace_of_its_own() {
+    assert!(TELEMETRY.contains("NAMESPACE_SAID: &str = \"TANDEM_METRICS_NAMESPACE\""));
+    for (stack, told) in [(BATCH, "\nGlobals:\n"), (CANARY, "\n  CanaryFunction:\n")] {
+        let (_, rest) = stack.split_once(told).expect("functions are told");
+        let (told, _) = rest.split_once("\n\n").expect("something follows");
+        assert!(told.contains("TANDEM_METRICS_NAMESPACE: !Sub Tandem/${Suffix}"), "{told}");
+    }
+    assert!(
+        TEMPLATE.contains("        - Tandem: !Sub Tandem/${Suffix}\n"),
+        "what the dashboard's texts are filled with"
+    );
+    for (alarm, text) in alarms() {
+        for namespace in text.split("Namespace: ").skip(1).filter_map(|rest| rest.lines().next()) {
+            assert!(namespace.starts_with("AWS/") || namespace == "!Sub Tandem/${Suffix}", "{alarm}: {namespace}");
+        }
+    }
+    assert!(drawn().iter().all(|metric| metric[0].starts_with("AWS/") || metric[0] == OWN));
+}
+
+#[test]
 fn our_metrics_are_asked_for_by_the_dimensions_that_they_are_printed_with() {
-    assert!(TELEMETRY.contains("NAMESPACE: &str = \"Tandem\""));
     assert!(TELEMETRY.contains(r#"[["function", "region"], ["function", "region", "outcome"]]"#));
-    for metric in drawn().iter().filter(|metric| metric[0] == "Tandem") {
+    for metric in drawn().iter().filter(|metric| metric[0] == OWN) {
         let dimensions: Vec<&str> = metric[2..].iter().step_by(2).map(String::as_str).collect();
         assert!(["function", "region", "outcome"].starts_with(&dimensions), "{metric:?}");
         assert!(dimensions.len() >= 2, "{metric:?}");
