@@ -236,6 +236,14 @@ fn what_aws_counts_is_asked_for_by_the_names_that_the_other_stacks_give() {
 }
 
 #[test]
+fn a_silent_reconciler_is_told_by_its_passes_and_not_by_every_answer_that_it_gives() {
+    let alarms = alarms_of(TEMPLATE);
+    let (_, silent) = alarms.iter().find(|(name, _)| name == "NoPasses").expect("there is the alarm");
+    assert!(silent.contains("MetricName: Passes\n") && silent.contains("Statistic: Sum\n"), "{silent}");
+    assert!(silent.contains("TreatMissingData: breaching"), "{silent}");
+}
+
+#[test]
 fn every_alarm_leads_to_a_place_in_the_runbook() {
     let places = places();
     for (alarm, text) in alarms() {

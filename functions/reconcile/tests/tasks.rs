@@ -8,6 +8,7 @@ use reconcile::Reconcile;
 use serde_json::{Value, json};
 use tandem_aws::lambda::{Function, invoke};
 use tandem_aws::telemetry::Metrics;
+use tandem_core::batch::BatchStatus;
 use tandem_core::event::Upload;
 use tandem_core::ownership::Limits;
 use tandem_core::ports::{
@@ -170,4 +171,41 @@ async fn a_region_stands_by_without_the_table_too() {
     let task = serde_json::from_value(json!({"action": "reconcile"})).unwrap();
     function.handle(task, &mut metrics).await.unwrap();
     assert_eq!(metrics.value("ActiveUnchangedSeconds"), None);
+}
+
+/// How often a task counts itself as a pass, and whether it ended well.
+async fn passes(
+    function: &Reconcile<Txt, MemoryBatches, MemoryWorkflow, MemoryObjects, Noon>,
+    task: Value,
+) -> (Option<f64>, bool) {
+    let mut metrics = Metrics::begin("reconcile", REGION);
+    let done = function.handle(serde_json::from_value(task).unwrap(), &mut metrics).await;
+    (metrics.value("Passes"), done.is_ok())
+}
+
+#[tokio::test]
+async fn a_pass_that_ends_well_counts_itself_wherever_it_is_made_and_one_that_fails_does_not() {
+    let pass = json!({"action": "reconcile"});
+    for txt in [Txt::Active, Txt::Standby] {
+        let function = function(txt, Faults::none()).await;
+        assert_eq!(passes(&function, pass.clone()).await, (Some(1.0), true));
+        assert_eq!(passes(&function, json!({"action": "reconcile", "run": "run-1"})).await, (Some(1.0), true));
+    }
+    assert_eq!(passes(&function(Txt::Missing, Faults::none()).await, pass.clone()).await, (None, false));
+    let mut without_the_table = function(Txt::Active, Faults::none()).await;
+    without_the_table.batches = without_the_table.batches.reached_with(Faults::from(0));
+    assert_eq!(passes(&without_the_table, pass).await, (None, false));
+}
+
+#[tokio::test]
+async fn a_question_a_rerun_and_a_report_are_no_passes() {
+    let function = function(Txt::Active, Faults::none()).await;
+    asked(&function, json!({"action": "reconcile", "run": "run-1"})).await.unwrap();
+    assert_eq!(passes(&function, json!({"action": "ask"})).await, (None, true));
+    assert_eq!(passes(&function, json!({"action": "report", "run": "run-1"})).await, (None, true));
+    let mut ended = function.batches.all().into_iter().find(|record| record.key == "input/here.csv").unwrap();
+    ended.status = BatchStatus::Failed;
+    let rerun = json!({"action": "rerun", "batch_id": ended.batch_id});
+    function.batches.put(ended);
+    assert_eq!(passes(&function, rerun).await, (None, true));
 }
