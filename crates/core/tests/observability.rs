@@ -244,6 +244,16 @@ fn a_silent_reconciler_is_told_by_its_passes_and_not_by_every_answer_that_it_giv
 }
 
 #[test]
+fn an_execution_that_times_out_is_told_as_one_that_fails() {
+    let alarms = alarms_of(TEMPLATE);
+    let (_, failing) = alarms.iter().find(|(name, _)| name == "ExecutionsFailing").expect("there is the alarm");
+    assert!(failing.contains("Expression: \"SUM([failed, late])\""), "{failing}");
+    for metric in ["MetricName: ExecutionsFailed\n", "MetricName: ExecutionsTimedOut\n"] {
+        assert!(failing.contains(metric), "{metric}");
+    }
+}
+
+#[test]
 fn every_alarm_leads_to_a_place_in_the_runbook() {
     let places = places();
     for (alarm, text) in alarms() {
