@@ -254,6 +254,25 @@ fn an_execution_that_times_out_is_told_as_one_that_fails() {
 }
 
 #[test]
+fn more_new_files_in_an_hour_than_users_send_are_told_with_how_to_stop_them() {
+    let alarms = alarms_of(TEMPLATE);
+    let (_, many) = alarms.iter().find(|(name, _)| name == "ManyFiles").expect("there is the alarm");
+    for part in [
+        "MetricName: BatchesClaimed\n",
+        "{ Name: function, Value: intake }",
+        "Statistic: Sum\n",
+        "Period: 3600\n",
+        "ComparisonOperator: GreaterThanThreshold\n",
+        "Threshold: !Ref FilesPerHour\n",
+        "AlarmActions: [!Ref OperatorTopic]",
+    ] {
+        assert!(many.contains(part), "{part} in {many}");
+    }
+    let (_, place) = RUNBOOK.split_once("\n### Too many files\n").expect("it leads there");
+    assert!(place.contains("--function-name tandem-<suffix>-intake --reserved-concurrent-executions 0\n"));
+}
+
+#[test]
 fn every_alarm_leads_to_a_place_in_the_runbook() {
     let places = places();
     for (alarm, text) in alarms() {
