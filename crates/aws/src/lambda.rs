@@ -1,6 +1,7 @@
 //! What every function does around its work: decode the task, open a span, measure, name the error.
 
 mod deadline;
+mod wrapper;
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -54,11 +55,13 @@ pub trait Function {
     }
 }
 
-/// Serves a function until Lambda ends the process.
+/// Serves a function until Lambda ends the process, within the wrapper that a layer brings, if one is named.
 ///
 /// # Errors
-/// [`lambda_runtime::Error`] when the Region is unknown or the runtime's interface fails.
+/// [`lambda_runtime::Error`] when that cannot be started, the Region is unknown or the runtime's interface fails.
 pub async fn run<F: Function>(function: F) -> Result<(), lambda_runtime::Error> {
+    // Said here: what ends `main` is printed as a structure, without its message.
+    wrapper::enter().inspect_err(|error| error!("{error}"))?;
     let region = region()?;
     let (function, region) = (&function, region.as_str());
     let serve = move |event: LambdaEvent<Value>| {

@@ -15,7 +15,7 @@ pub struct Section {
     pub name: &'static str,
     /// The template.
     pub template: &'static str,
-    /// What the plan or a key before the sections sets.
+    /// What the plan or a key before the sections sets, or nobody but whoever experiments (docs/CHAOS.md), by hand.
     pub set: &'static [&'static str],
 }
 
@@ -43,6 +43,8 @@ pub const SECTIONS: [Section; 8] = [
             "ActiveRecord",
             "ArcControls",
             "ArcEndpoints",
+            "FaultLayerArn",
+            "FaultLocation",
             "HostedZoneId",
             "KmsKeyArn",
             "MrapArn",
