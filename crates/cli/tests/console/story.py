@@ -59,6 +59,15 @@ def close(page):
     wait(lambda: page.locator("dialog[open]").count() == 0, "Escape closes the dialog")
 
 
+def use(page, control, words):
+    """Uses a control, and waits until the console has said what came of it: until then another use of it is ignored."""
+    control.click()
+    said = page.locator("#toasts .toast", has_text=words)
+    said.or_(page.locator("#toasts .toast.error")).first.wait_for()
+    assert page.locator("#toasts .toast.error").count() == 0, page.locator("#toasts").inner_text()
+    wait(lambda: page.locator("[data-busy]").count() == 0, "the control can be used again")
+
+
 def network(page, region, button):
     card(page, region).locator(f"[data-part={button}]").click()
 
