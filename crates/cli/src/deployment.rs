@@ -214,9 +214,19 @@ impl Deployment {
 
     /// The state table, through whichever Region answers.
     pub fn records(&self) -> Records {
+        self.records_asked(3)
+    }
+
+    /// The state table for whoever watches and asks again anyway: each Region is asked once, so that the other one has its turn
+    /// before the watcher gives up on the first.
+    pub fn watched_records(&self) -> Records {
+        self.records_asked(1)
+    }
+
+    fn records_asked(&self, attempts: u32) -> Records {
         let mut regions: Vec<&String> = self.regions.iter().collect();
         regions.sort_by_key(|region| *region != self.region());
-        let configs: Vec<SdkConfig> = regions.into_iter().map(|region| self.in_region(region, READ, 3)).collect();
+        let configs: Vec<SdkConfig> = regions.into_iter().map(|region| self.in_region(region, READ, attempts)).collect();
         Records::new(&configs, &self.state_table)
     }
 

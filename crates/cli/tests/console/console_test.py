@@ -10,8 +10,8 @@ import time
 
 from browser import SAMPLE, WORK, Console, Window, browser, wait
 from layout import check_contrast, check_focus_is_seen
-from story import (AWAY, HOME, ask_failover, card, close, confirm_failover, details, dismiss_messages, drop, named, network,
-                   row, until, until_failed_over, upload, use)
+from story import (AWAY, HOME, ask_failover, card, close, confirm_failover, details, dismiss_messages, drop, edge, named,
+                   network, row, until, until_failed_over, upload, use)
 
 DESKTOP = {"width": 1360, "height": 900}
 PHONE = {"width": 360, "height": 740}
@@ -175,6 +175,18 @@ def replication_is_paused_and_a_function_frozen(console, window):
     dismiss_messages(page)
 
 
+def a_state_table_that_does_not_answer_is_told(console, window):
+    page, batches = window.page, window.page.locator("#rows tr").count()
+    away = {"fail": {"status": 503, "error": "ServiceUnavailable", "message": "away"}}
+    edge("POST", "faults", {"service": "dynamodb", "operation": "Scan", "action": away})
+    wait(lambda: "away" in page.locator("#table-error").inner_text(), "why it does not answer is told")
+    assert page.locator("#table-old").inner_text().startswith("last known"), page.locator("#table-old").inner_text()
+    assert page.locator("#rows tr").count() == batches, "what was known stays"
+    edge("DELETE", "faults")
+    wait(lambda: not page.locator("#table-error").is_visible(), "it answers again")
+    assert not page.locator("#table-old").is_visible()
+
+
 def the_active_region_is_lost_and_the_other_one_takes_over(console, window):
     page, files = window.page, [f"lost-{number}-{RUN}.csv" for number in (1, 2, 3)]
     network(page, HOME, "slow")
@@ -261,6 +273,7 @@ STEPS = [
     the_keyboard_alone_does_everything,
     a_dropped_file_is_delivered_and_the_focus_stays_where_it_is,
     replication_is_paused_and_a_function_frozen,
+    a_state_table_that_does_not_answer_is_told,
     the_active_region_is_lost_and_the_other_one_takes_over,
     the_lost_region_comes_back,
     light_dark_and_phone_are_readable,

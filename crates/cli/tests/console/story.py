@@ -1,10 +1,12 @@
 """What a user does with the page: the parts that the test and the pictures share."""
 
 import base64
+import json
+import urllib.request
 
 from playwright.sync_api import TimeoutError
 
-from browser import wait
+from browser import ROOT, wait
 
 HOME, AWAY = "us-east-1", "us-west-2"
 
@@ -70,6 +72,15 @@ def use(page, control, words):
 
 def network(page, region, button):
     card(page, region).locator(f"[data-part={button}]").click()
+
+
+def edge(method, path, body=None):
+    """Asks something of the edge's own interface."""
+    endpoint = json.loads((ROOT / ".tandem/local.json").read_text())["endpoint"]
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{endpoint}/_tandem/{path}", content, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        answer.read()
 
 
 def dismiss_messages(page):

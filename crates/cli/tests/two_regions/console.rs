@@ -15,6 +15,8 @@ use crate::regions::{Regions, command, wait_for};
 pub const CASES: &[Case] = &[
     ("the_console_lets_in_only_its_own_page_with_its_own_cookie", lets_in),
     ("a_file_goes_through_the_console_and_every_stage_of_it_is_told", file_goes_through),
+    ("a_region_that_takes_calls_and_answers_none_does_not_stop_the_news_of_batches", half_dead),
+    ("a_state_table_that_does_not_answer_is_told_and_what_was_known_of_it_stays", table_away),
     ("of_two_failovers_one_is_shown_step_by_step_and_the_others_are_told", fails_over),
 ];
 
@@ -223,6 +225,40 @@ fn file_goes_through(regions: &Regions) {
     assert_eq!(again.status, 200, "{}", again.text());
     assert_eq!(regions.emails(&id).len(), 2);
     assert!(!state["notes"].to_string().contains("X-Amz"), "notes must hold no link");
+}
+
+/// What the console reads the list of batches with, and no function does.
+fn scans(action: FaultAction) -> Fault {
+    Fault { service: Some("dynamodb".into()), operation: Some("Scan".into()), ..Fault::new(action) }
+}
+
+fn half_dead(regions: &Regions) {
+    let held = Fault { region: Some("us-east-1".into()), ..scans(FaultAction::Hold) };
+    wait_for(regions.admin().add_fault(&held)).unwrap();
+    // Opened only now: it has not been told by anything that the other Region would answer.
+    let console = Console::start(regions);
+    let put = regions.put("sales-orders", format!("{HEADER}{}", row(100_000_000)).as_bytes());
+    let batch = console.batch(put.batch_id(), |batch| batch["status"] == "DELIVERED");
+    let table = console.until("state", |_| true)["table"].clone();
+    wait_for(regions.admin().clear_faults()).unwrap();
+    assert_eq!((&batch["rows_out"], &table["answers"]), (&json!(1), &json!(true)), "{table}");
+}
+
+fn table_away(regions: &Regions) {
+    let put = regions.put("sales-orders", format!("{HEADER}{}", row(100_000_000)).as_bytes());
+    let console = Console::start(regions);
+    console.batch(put.batch_id(), |batch| batch["status"] == "DELIVERED");
+    let away = FaultAction::Fail { status: 503, error: "ServiceUnavailable".into(), message: "away".into() };
+    wait_for(regions.admin().add_fault(&scans(away))).unwrap();
+    let state = console.until("state", |state| state["table"]["answers"] == false);
+    wait_for(regions.admin().clear_faults()).unwrap();
+    let table = &state["table"];
+    assert!(table["error"].as_str().is_some_and(|error| error.contains("away")), "{table}");
+    assert!(table["stale_since"].is_string() && table["listed"].is_string(), "{table}");
+    assert!(state["batches"].as_array().unwrap().iter().any(|batch| batch["id"] == put.batch_id()), "{state}");
+    assert!(state["notes"].to_string().contains("the state table does not answer"), "{}", state["notes"]);
+    let back = console.until("state", |state| state["table"]["answers"] == true);
+    assert!(back["table"]["error"].is_null() && back["table"]["stale_since"].is_null(), "{}", back["table"]);
 }
 
 fn fails_over(regions: &Regions) {

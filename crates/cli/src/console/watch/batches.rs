@@ -18,7 +18,7 @@ use super::within;
 use crate::cost::seconds_of;
 use crate::records::Records;
 
-/// How long the table may take: both Regions are tried.
+/// How long the table may take: longer than both Regions, which are asked once each.
 const ANSWER: Duration = Duration::from_secs(15);
 /// Most open batches that one look reads, and at least as many that are kept.
 const MOST: usize = 1_000;
@@ -33,7 +33,7 @@ const EXECUTIONS: usize = 20;
 pub async fn records(console: Arc<Console>) {
     let pause = console.pause(Duration::from_secs(1), Duration::from_secs(3));
     let all_every = console.pause(Duration::from_secs(3), Duration::from_secs(30));
-    let table = console.deployment.records();
+    let table = console.deployment.watched_records();
     let (mut known, mut round) = (BTreeMap::new(), Round::new(all_every, console.local.is_none()));
     loop {
         let ids = console.known.uploaded();
