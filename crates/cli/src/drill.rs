@@ -8,22 +8,23 @@ mod experiment;
 mod files;
 mod operator;
 mod report;
+mod story;
 mod strike;
+mod undisturbed;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::Value;
 use tandem_local::LocalState;
-use tandem_local::admin::{Admin, RegionState};
+use tandem_local::admin::Admin;
 
 pub use self::experiment::Experiment;
-use self::files::{Files, Put};
+use self::files::Files;
 use self::operator::Operator;
-use self::report::{Check, Report};
 use self::strike::Struck;
+use self::undisturbed::undisturbed;
 use crate::deployment::{Deployment, Target, Which, not_running};
 use crate::exit::{Interrupted, TimedOut, interruption, usage};
 
@@ -42,19 +43,11 @@ Exit status:
   0  every check passed
   1  one did not, or the drill could not be carried out
   2  called wrongly, or the Regions are not as a drill must find them
-  3  interrupted, or the files had not all been delivered in time
+  3  interrupted, or the files had not all ended in time; the report says what was seen until then
   4  the local Regions do not run";
 
-/// Files uploaded before the strike.
-const BEFORE: usize = 3;
-/// Files uploaded during it; after the failover where uploads are cut off until then.
-const DURING: usize = 2;
-/// How slow the Region is made before it is struck, so that its files are half way when it is.
-const SUFFERING: RegionState = RegionState::Slow { milliseconds: 1_000 };
 /// Time between two looks at the files.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Time between two passes while files are waited for; the schedule makes one every few minutes.
-const BETWEEN_PASSES: Duration = Duration::from_secs(4);
 
 /// Arguments of `drill`.
 #[derive(Debug, Clone, Args)]
@@ -89,11 +82,31 @@ pub async fn run(args: &DrillArgs, which: &Which) -> anyhow::Result<()> {
     // Whatever happened: nothing stays struck.
     let mended = drill.struck().mend().await.context("what was struck is not mended: `tandem local down` ends it all");
     let swept = drill.files.sweep();
-    let report = told?;
+    if let Ok((report, _)) = &told {
+        out!("{}", if args.json { report.json() } else { report.text() });
+    }
+    if let Ok(active) = drill.admin.active().await
+        && let Some(left_behind) = left_behind(active.as_deref(), &drill.lost)
+    {
+        errln!("{left_behind}");
+    }
+    let (report, settled) = told?;
     mended?;
     swept?;
-    out!("{}", if args.json { report.json() } else { report.text() });
+    if !settled {
+        return Err(TimedOut(format!("not all files had ended within {} s: see `tandem status`", args.timeout)).into());
+    }
     if report.passed() { Ok(()) } else { bail!("{} failed: see the checks above", args.experiment) }
+}
+
+/// What whoever goes on must know of a drill that did not lead back to where it began.
+fn left_behind(active: Option<&str>, before: &str) -> Option<String> {
+    let now = match active {
+        Some(active) if active == before => return None,
+        Some(active) => format!("{active} is the active Region now"),
+        None => String::from("no Region is active now"),
+    };
+    Some(format!("{now}; before the drill it was {before}: go back with `tandem failover --to {before}`"))
 }
 
 /// What a drill works with.
@@ -118,7 +131,7 @@ impl Drill {
         }
         let state = which.local().ok_or_else(not_running)?;
         let (admin, deployment) = (Admin::new(&state), which.find().await?);
-        let lost = undisturbed(&admin).await?;
+        let lost = undisturbed(&admin, &state, &deployment).await?;
         let left = state.regions.iter().find(|region| **region != lost).context("there is only one Region")?.clone();
         let operator = Operator::new(which.root(), args.json)?;
         let folder: PathBuf = which.root().join(".tandem").join(format!("drill-{}", std::process::id()));
@@ -129,105 +142,19 @@ impl Drill {
     fn struck(&self) -> Struck<'_> {
         Struck { admin: &self.admin, state: &self.state, region: &self.lost }
     }
-
-    /// The whole story.
-    async fn tell(&self) -> anyhow::Result<Report> {
-        let (experiment, begun) = (self.args.experiment, Instant::now());
-        self.operator.say(&format!("{experiment}: {}", experiment.does()));
-        let undisturbed = self.files.prepare().await?;
-        let mut puts = self.before().await?;
-        self.operator.say(&format!("{} is struck", self.lost));
-        self.struck().strike(experiment).await?;
-        if experiment.takes_uploads() {
-            puts.extend(self.files.put(DURING, "during").await?);
-        }
-        let (failover, evidence) = self.act().await?;
-        if failover.is_some() {
-            puts.extend(self.files.put(1, "after").await?);
-        }
-        self.operator.say(&format!("{} is mended", self.lost));
-        self.struck().mend().await?;
-        self.settle(&puts).await?;
-        let mut checks = vec![Check::of_strike(experiment, &evidence)];
-        checks.extend(failover.iter().map(|answer| Check::of_failover(answer, &self.left)));
-        checks.extend(self.judge(&puts, &undisturbed).await?);
-        if failover.is_some() {
-            self.operator.say("back to where it was");
-            self.operator.json(&["failover", "--to", &self.lost, "--json"]).await?;
-        }
-        Ok(Report::new(experiment, (&self.lost, &self.left), begun.elapsed(), failover, checks))
-    }
-
-    /// Files that the strike finds half way, where there is something to take over.
-    async fn before(&self) -> anyhow::Result<Vec<Put>> {
-        let slowly = self.args.experiment.fails_over();
-        if slowly {
-            self.operator.say(&format!("{} begins to suffer, so that the strike finds files half way", self.lost));
-            self.admin.set_region(&self.lost, SUFFERING).await?;
-        }
-        let puts = self.files.put(BEFORE, "before").await?;
-        if slowly {
-            self.files.await_claims(&puts).await?;
-        }
-        Ok(puts)
-    }
-
-    /// What the runbook says, or nothing for a while; with what was seen of the strike before it was mended.
-    async fn act(&self) -> anyhow::Result<(Option<Value>, String)> {
-        if !self.args.experiment.fails_over() {
-            self.operator.say(&format!("nobody does anything for {} s", self.args.hold));
-            let evidence = self.struck().hold(self.args.experiment, Duration::from_secs(self.args.hold)).await?;
-            return Ok((None, evidence));
-        }
-        let timeout = self.args.timeout.to_string();
-        let failover = self.operator.json(&["failover", "--to", &self.left, "--json", "--timeout", &timeout]).await?;
-        Ok((Some(failover), self.struck().evidence(self.args.experiment).await?))
-    }
-
-    /// Until every file has been delivered, as an operator sees to it: events given again, passes made.
-    async fn settle(&self, puts: &[Put]) -> anyhow::Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(self.args.timeout);
-        self.operator.say("afterwards");
-        self.operator.quietly(&["replay"]).await?;
-        let mut pass = Instant::now();
-        while self.files.open(puts).await? > 0 {
-            if Instant::now() >= deadline {
-                let message = format!("not all files were delivered within {} s", self.args.timeout);
-                return Err(TimedOut(format!("{message}: see `tandem status`")).into());
-            }
-            if pass.elapsed() >= BETWEEN_PASSES {
-                self.operator.quietly(&["reconcile"]).await?;
-                pass = Instant::now();
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        Ok(())
-    }
-
-    /// What is promised, of each file and of what is left.
-    async fn judge(&self, puts: &[Put], undisturbed: &[u8]) -> anyhow::Result<Vec<Check>> {
-        let mut checks = self.files.judge(puts, undisturbed).await?;
-        checks.push(Check::of_emails(&emails::told(puts, &self.state, &self.deployment).await?));
-        let replayed = self.operator.json(&["replay", "--json"]).await?;
-        checks.push(Check::of_replay(&replayed));
-        let reconciled = self.operator.json(&["reconcile", "--json"]).await?;
-        checks.push(Check::of_reconcile(&reconciled));
-        Ok(checks)
-    }
 }
 
-/// The active Region, if all is as it should be; otherwise a drill would blame the strike for what was there before.
-async fn undisturbed(admin: &Admin) -> anyhow::Result<String> {
-    let status = admin.status().await?;
-    let cut = status.regions.iter().find(|(_, region)| region.state != RegionState::Reachable);
-    if let Some((name, _)) = cut {
-        return Err(usage(format!("{name} is isolated or slow already: `tandem region heal {name}` first")));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drill_that_does_not_lead_back_says_who_is_active_and_how_to_go_back() {
+        assert_eq!(left_behind(Some("us-east-1"), "us-east-1"), None);
+        for active in [Some("us-west-2"), None] {
+            let said = left_behind(active, "us-east-1").unwrap_or_default();
+            assert!(said.contains(active.unwrap_or("no Region")), "{said}");
+            assert!(said.ends_with("`tandem failover --to us-east-1`"), "{said}");
+        }
     }
-    if !status.faults.is_empty() {
-        return Err(usage("there are faults in force at the edge already: take them away first (DELETE faults)"));
-    }
-    if status.replication.paused {
-        return Err(usage("replication is paused already: `tandem replication resume` first"));
-    }
-    status.active.ok_or_else(|| usage("no Region is active: `tandem failover --to REGION` first"))
 }

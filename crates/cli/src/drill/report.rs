@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::Experiment;
 use super::emails::Told;
+use super::operator::Answer;
+use crate::terminal::one_line;
 
 /// One thing that must be so, and whether it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +30,32 @@ impl Check {
         Self::new(&format!("{experiment} has struck"), !evidence.is_empty(), seen.to_owned())
     }
 
+    /// That something could not even be looked at.
+    pub fn of_silence(what: &str, error: &anyhow::Error) -> Self {
+        Self::new(what, false, format!("not known: {error:#}"))
+    }
+
     /// That the runbook came to its end, in the Region that was left.
-    pub fn of_failover(answer: &Value, left: &str) -> Self {
-        let passed = answer["status"] == "succeeded" && answer["region"] == left && answer["failed"] == 0;
-        let taken_over = answer["taken_over"].as_array().map_or(0, Vec::len);
-        Self::new(&format!("{left} has taken over by the runbook"), passed, format!("{taken_over} batches taken over"))
+    pub fn of_failover(answer: &Answer, left: &str) -> Self {
+        let taken_over = answer.told["taken_over"].as_array().map_or(0, Vec::len);
+        let (what, seen) =
+            (format!("{left} has taken over by the runbook"), format!("{taken_over} batches taken over"));
+        Self::new(&what, has_taken_over(answer, left), seen).by(answer)
+    }
+
+    /// That the Region that was struck acts again.
+    pub fn of_return(answer: &Answer, lost: &str) -> Self {
+        Self::new(&format!("{lost} is active again"), has_taken_over(answer, lost), String::from("by the runbook"))
+            .by(answer)
+    }
+
+    /// A command that failed has not shown what it tells.
+    fn by(mut self, answer: &Answer) -> Self {
+        if let Some(failed) = &answer.failed {
+            self.passed = false;
+            self.seen += &format!("; {}", one_line(failed));
+        }
+        self
     }
 
     /// That it holds for each of so many files.
@@ -56,18 +79,33 @@ impl Check {
     }
 
     /// That no event is left in the queues of those that intake gave up on.
-    pub fn of_replay(answer: &Value) -> Self {
-        let left = count(&answer["failed"]).zip(count(&answer["unreadable"])).map(|(failed, odd)| failed + odd);
-        Self::new("no failed event is left", left == Some(0), format!("{} left", text(left)))
+    pub fn of_replay(answer: &Answer) -> Self {
+        let told = &answer.told;
+        let left = count(&told["failed"]).zip(count(&told["unreadable"])).map(|(failed, odd)| failed + odd);
+        Self::new("no failed event is left", left == Some(0), format!("{} left", text(left))).by(answer)
     }
 
     /// That nothing is open, missing or stuck.
-    pub fn of_reconcile(answer: &Value) -> Self {
-        let active = answer["passes"].as_array().into_iter().flatten().find(|pass| pass["active"] == true);
+    pub fn of_reconcile(answer: &Answer) -> Self {
+        let told = &answer.told;
+        let active = told["passes"].as_array().into_iter().flatten().find(|pass| pass["active"] == true);
         let seen = active.and_then(|pass| count(&pass["counts"]["seen"]));
-        let silent = answer["unanswered"].as_array().map_or(1, Vec::len);
+        let silent = told["unanswered"].as_array().map_or(1, Vec::len);
         let passed = seen == Some(0) && silent == 0;
         Self::new("nothing is open or missing", passed, format!("{} open, {silent} Regions silent", text(seen)))
+            .by(answer)
+    }
+
+    /// Whether it was so.
+    #[cfg(test)]
+    pub fn passed(&self) -> bool {
+        self.passed
+    }
+
+    /// What was seen.
+    #[cfg(test)]
+    pub fn seen(&self) -> &str {
+        &self.seen
     }
 
     fn line(&self) -> String {
@@ -75,6 +113,10 @@ impl Check {
             if self.passed { Style::new().green().apply_to("passed") } else { Style::new().red().apply_to("FAILED") };
         format!("{mark}  {}: {}\n", self.what, self.seen)
     }
+}
+
+fn has_taken_over(answer: &Answer, region: &str) -> bool {
+    answer.tells_success() && answer.told["region"] == region && answer.told["failed"] == 0
 }
 
 fn count(value: &Value) -> Option<u64> {
@@ -158,6 +200,10 @@ mod tests {
 
     use super::*;
 
+    fn told(told: Value) -> Answer {
+        Answer { told, failed: None }
+    }
+
     fn report(checks: Vec<Check>) -> Report {
         let failover = json!({ "status": "succeeded", "region": "us-west-2", "failed": 0, "taken_over": ["a", "b"],
             "rto_seconds": { "first_started": 1.25, "all_delivered": null }, "rpo": { "objects_not_replicated": 0 } });
@@ -198,18 +244,31 @@ mod tests {
 
     #[test]
     fn an_answer_without_what_is_asked_for_does_not_pass() {
-        assert!(Check::of_replay(&json!({ "failed": 0, "unreadable": 0 })).passed);
-        assert!(Check::of_failover(&report(Vec::new()).failover.unwrap(), "us-west-2").passed);
+        assert!(Check::of_replay(&told(json!({ "failed": 0, "unreadable": 0 }))).passed);
+        let failover = told(report(Vec::new()).failover.unwrap());
+        assert!(Check::of_failover(&failover, "us-west-2").passed && Check::of_return(&failover, "us-west-2").passed);
         let pass = |active, seen: u64| json!({ "passes": [{ "active": active, "counts": { "seen": seen } }], "unanswered": [] });
-        assert!(Check::of_reconcile(&pass(true, 0)).passed);
-        assert!(!Check::of_reconcile(&pass(true, 1)).passed);
+        assert!(Check::of_reconcile(&told(pass(true, 0))).passed);
+        assert!(!Check::of_reconcile(&told(pass(true, 1))).passed);
         for odd in
             [json!({}), json!(null), json!({ "passes": [], "unanswered": [] }), json!({ "failed": 1, "unreadable": 0 })]
         {
-            assert!(!Check::of_replay(&odd).passed, "{odd}");
-            assert!(!Check::of_failover(&odd, "us-west-2").passed, "{odd}");
-            assert!(!Check::of_reconcile(&odd).passed, "{odd}");
+            let odd = told(odd);
+            assert!(!Check::of_replay(&odd).passed, "{odd:?}");
+            assert!(!Check::of_failover(&odd, "us-west-2").passed, "{odd:?}");
+            assert!(!Check::of_return(&odd, "us-west-2").passed, "{odd:?}");
+            assert!(!Check::of_reconcile(&odd).passed, "{odd:?}");
         }
+    }
+
+    #[test]
+    fn a_command_that_failed_fails_its_check_whatever_it_told_and_says_why() {
+        let failed = Some(String::from("`tandem replay` ended with exit status: 4:\nno answer"));
+        let check = Check::of_replay(&Answer { told: json!({ "failed": 0, "unreadable": 0 }), failed });
+        assert!(!check.passed && check.seen.starts_with("0 left; `tandem replay` ended"), "{check:?}");
+        assert_eq!(check.line().lines().count(), 1);
+        let silent = Check::of_silence("each file was announced by one e-mail", &anyhow::anyhow!("no mailbox"));
+        assert!(!silent.passed && silent.seen == "not known: no mailbox", "{silent:?}");
     }
 
     #[test]

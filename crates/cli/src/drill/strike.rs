@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tandem_local::admin::{Admin, Fault, FaultAction, RegionState, ReplicationSettings};
+use tandem_local::admin::{Admin, EdgeStatus, Fault, FaultAction, RegionState, ReplicationSettings};
 use tandem_local::{LocalState, functions};
 
 use super::Experiment;
@@ -14,6 +14,13 @@ const BETWEEN_KILLS: Duration = Duration::from_millis(700);
 /// How late the calls of a delayed Region are.
 const DELAY: RegionState = RegionState::Slow { milliseconds: 2_000 };
 
+/// How many calls of the Region were cut, and came late, before it was struck: the edge counts since its start.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Earlier {
+    cut: u64,
+    late: u64,
+}
+
 /// The Region that is struck.
 pub struct Struck<'a> {
     pub admin: &'a Admin,
@@ -22,12 +29,13 @@ pub struct Struck<'a> {
 }
 
 impl Struck<'_> {
-    /// Takes away what the experiment takes away.
+    /// Takes away what the experiment takes away; gives what [`Self::evidence`] compares with.
     ///
     /// # Errors
     /// The edge does not answer; likewise for the others.
-    pub async fn strike(&self, experiment: Experiment) -> anyhow::Result<()> {
+    pub async fn strike(&self, experiment: Experiment) -> anyhow::Result<Earlier> {
         let admin = self.admin;
+        let earlier = self.so_far(&admin.status().await?);
         match experiment {
             Experiment::RegionLoss => drop(admin.set_region(self.region, RegionState::Isolated).await?),
             Experiment::FunctionDelay => drop(admin.set_region(self.region, DELAY).await?),
@@ -43,7 +51,12 @@ impl Struck<'_> {
             // Slow until now, to be found half way; what is left is that the table does not answer.
             admin.set_region(self.region, RegionState::Reachable).await?;
         }
-        Ok(())
+        Ok(earlier)
+    }
+
+    fn so_far(&self, status: &EdgeStatus) -> Earlier {
+        let region = status.regions.get(self.region).copied().unwrap_or_default();
+        Earlier { cut: region.calls_cut, late: region.calls_late }
     }
 
     fn fault(&self, service: &str, body: Option<&str>) -> Fault {
@@ -64,10 +77,10 @@ impl Struck<'_> {
     ///
     /// # Errors
     /// The edge does not answer.
-    pub async fn hold(&self, experiment: Experiment, duration: Duration) -> anyhow::Result<String> {
+    pub async fn hold(&self, experiment: Experiment, earlier: Earlier, duration: Duration) -> anyhow::Result<String> {
         if experiment != Experiment::FunctionErrors {
             tokio::time::sleep(duration).await;
-            return self.evidence(experiment).await;
+            return self.evidence(experiment, earlier).await;
         }
         let (begun, mut killed) = (Instant::now(), 0);
         while begun.elapsed() < duration {
@@ -83,18 +96,16 @@ impl Struck<'_> {
     ///
     /// # Errors
     /// The edge does not answer.
-    pub async fn evidence(&self, experiment: Experiment) -> anyhow::Result<String> {
+    pub async fn evidence(&self, experiment: Experiment, earlier: Earlier) -> anyhow::Result<String> {
         let status = self.admin.status().await?;
-        let counted = |number: usize, what: &str| if number == 0 { String::new() } else { format!("{number} {what}") };
-        Ok(match experiment {
-            Experiment::BucketReplication => counted(status.replication.pending.len(), "changes were held back"),
-            Experiment::RegionLoss => {
-                let cut = status.regions.get(self.region).map_or(0, |region| region.calls_cut);
-                counted(usize::try_from(cut).unwrap_or(usize::MAX), "calls were cut")
-            }
-            Experiment::FunctionDelay => String::from("each call took 2 s longer"),
-            _ => counted(status.faults.iter().map(|fault| fault.met as usize).sum(), "calls failed"),
-        })
+        let now = self.so_far(&status);
+        let (number, what) = match experiment {
+            Experiment::BucketReplication => (status.replication.pending.len() as u64, "changes were held back"),
+            Experiment::RegionLoss => (now.cut.saturating_sub(earlier.cut), "calls were cut"),
+            Experiment::FunctionDelay => (now.late.saturating_sub(earlier.late), "calls came 2 s late"),
+            _ => (status.faults.iter().map(|fault| u64::from(fault.met)).sum(), "calls failed"),
+        };
+        Ok(if number == 0 { String::new() } else { format!("{number} {what}") })
     }
 
     /// Gives everything back; what was never taken away stays as it is.

@@ -10,7 +10,7 @@
 //! Region gets through, and names can still be looked up.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -44,15 +44,25 @@ pub struct RegionStatus {
     pub state: RegionState,
     /// How many calls were cut because it could not, since the start.
     pub calls_cut: u64,
+    /// How many calls came late because it was slow, since the start.
+    #[serde(default)]
+    pub calls_late: u64,
 }
 
 type States = BTreeMap<String, RegionState>;
+
+/// What has befallen a Region's calls.
+#[derive(Debug, Clone, Copy, Default)]
+struct Befallen {
+    cut: u64,
+    late: u64,
+}
 
 /// The states of all Regions that were ever set; others are reachable.
 #[derive(Default)]
 pub struct Isolation {
     states: watch::Sender<States>,
-    cut: Mutex<BTreeMap<String, u64>>,
+    befallen: Mutex<BTreeMap<String, Befallen>>,
 }
 
 impl Isolation {
@@ -66,8 +76,8 @@ impl Isolation {
     /// How a Region stands.
     #[must_use]
     pub fn status(&self, region: &str) -> RegionStatus {
-        let calls_cut = self.cuts().get(region).copied().unwrap_or_default();
-        RegionStatus { state: state_of(&self.states.borrow(), region), calls_cut }
+        let Befallen { cut, late } = self.befallen().get(region).copied().unwrap_or_default();
+        RegionStatus { state: state_of(&self.states.borrow(), region), calls_cut: cut, calls_late: late }
     }
 
     /// The Regions that are isolated.
@@ -83,12 +93,12 @@ impl Isolation {
         Line { isolation: Arc::clone(self), states: self.states.subscribe(), regions }
     }
 
-    fn note_cut(&self, region: &str) {
-        *self.cuts().entry(region.to_owned()).or_default() += 1;
+    fn note(&self, region: &str, change: impl FnOnce(&mut Befallen)) {
+        change(self.befallen().entry(region.to_owned()).or_default());
     }
 
-    fn cuts(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
-        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    fn befallen(&self) -> MutexGuard<'_, BTreeMap<String, Befallen>> {
+        self.befallen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,7 +126,7 @@ impl Line {
         loop {
             self.states.mark_unchanged();
             if let Some(region) = self.isolated() {
-                self.isolation.note_cut(&region);
+                self.isolation.note(&region, |befallen| befallen.cut += 1);
                 return Cut;
             }
             if self.states.changed().await.is_err() {
@@ -130,10 +140,11 @@ impl Line {
     /// # Errors
     /// It was cut; the work is dropped where it stands.
     pub async fn carry<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Cut> {
-        let late = self.late_by();
+        let (late, isolation) = (self.late_by(), Arc::clone(&self.isolation));
         let late_work = async move {
-            if !late.is_zero() {
-                tokio::time::sleep(late).await;
+            if let Some((by, region)) = late {
+                tokio::time::sleep(by).await;
+                isolation.note(&region, |befallen| befallen.late += 1);
             }
             work.await
         };
@@ -150,13 +161,14 @@ impl Line {
         self.regions.iter().find(|region| state_of(&states, region) == RegionState::Isolated).cloned()
     }
 
-    fn late_by(&self) -> Duration {
+    /// By how much a call is late, and because of which Region: the slowest.
+    fn late_by(&self) -> Option<(Duration, String)> {
         let states = self.states.borrow();
-        let late = self.regions.iter().map(|region| match state_of(&states, region) {
-            RegionState::Slow { milliseconds } => milliseconds,
-            RegionState::Reachable | RegionState::Isolated => 0,
+        let late = self.regions.iter().filter_map(|region| match state_of(&states, region) {
+            RegionState::Slow { milliseconds } => Some((Duration::from_millis(milliseconds), region.clone())),
+            RegionState::Reachable | RegionState::Isolated => None,
         });
-        Duration::from_millis(late.max().unwrap_or_default())
+        late.max()
     }
 }
 
@@ -180,7 +192,10 @@ mod tests {
             let _cut_or_not = line.carry(async { started.lock().unwrap().push(regions.len()) }).await;
         }
         assert_eq!(*started.lock().unwrap(), [1, 0]);
-        assert_eq!(isolation.status("east"), RegionStatus { state: RegionState::Isolated, calls_cut: 2 });
+        assert_eq!(
+            isolation.status("east"),
+            RegionStatus { state: RegionState::Isolated, calls_cut: 2, calls_late: 0 }
+        );
         assert_eq!(isolation.isolated(), ["east"]);
     }
 
@@ -216,5 +231,7 @@ mod tests {
         assert!(std::future::poll_fn(|context| std::task::Poll::Ready(call.as_mut().poll(context).is_pending())).await);
         isolation.set("east", RegionState::Slow { milliseconds: 1 });
         assert!(isolation.line(vec!["east".to_owned()]).carry(async {}).await.is_ok());
+        // The first one still waits; the other Region's was on time.
+        assert_eq!((isolation.status("east").calls_late, isolation.status("west").calls_late), (1, 0));
     }
 }
