@@ -5,15 +5,18 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tandem_local::admin::{Fault, FaultAction, RegionState};
 
 use crate::Case;
+use crate::expected::{HEADER, row};
 use crate::regions::{Regions, command, wait_for};
 
 pub const CASES: &[Case] = &[
     ("a_drill_loses_the_active_region_and_holds_every_file_against_what_is_promised", region_loss),
     ("a_drill_whose_region_goes_on_waits_and_finds_every_file_delivered", state_stays),
+    ("a_drill_of_every_other_experiment_passes", others),
+    ("a_drill_whose_failover_fails_mends_and_judges_all_the_same", failover_fails),
     ("a_drill_tells_an_e_mail_that_came_again_from_one_that_should_not_have", told_again),
     ("a_drill_that_nobody_reads_goes_on_and_mends", nobody_reads),
     ("a_drill_begins_only_where_nothing_is_struck_already", begins_undisturbed),
@@ -43,10 +46,38 @@ fn state_stays(regions: &Regions) {
     assert!(!status.replication.paused && status.faults.is_empty(), "a drill left something struck");
 }
 
+/// Those that no other test carries out.
+fn others(regions: &Regions) {
+    for experiment in ["state-table", "function-delay", "subnets-s3", "subnets-dynamodb", "subnets-all"] {
+        let begun = Instant::now();
+        let report = passes(regions, &[experiment, "--rows", "500", "--hold", "4"]);
+        assert_eq!(
+            (&report["experiment"], report["failover"].is_null()),
+            (&json!(experiment), experiment != "state-table")
+        );
+        println!("{experiment}: {:.0} s", begun.elapsed().as_secs_f64());
+    }
+}
+
+/// Nothing of the Region that is to take over answers the operator. The drill fails, says so, and gives back what it took: then
+/// the Region that was lost delivers every file.
+fn failover_fails(regions: &Regions) {
+    let mut drill = Followed::start(regions, &["drill", "region-loss", "--rows", "500"]);
+    drill.until("an undisturbed run");
+    let silent = FaultAction::Fail { status: 503, error: "ServiceUnavailable".into(), message: "away".into() };
+    let silent = Fault { service: Some("lambda".into()), region: Some("us-west-2".into()), ..Fault::new(silent) };
+    wait_for(regions.admin().add_fault(&silent)).unwrap();
+    let story = drill.end(1);
+    let wrong: Vec<&str> = story.lines().filter(|line| line.contains("FAILED")).collect();
+    assert!(wrong.len() == 1 && wrong[0].contains("us-west-2 has taken over by the runbook"), "{story}");
+    assert!(wrong[0].contains("`tandem failover") && story.contains("each file was delivered: 3 of 3"), "{story}");
+    assert_eq!(wait_for(regions.admin().active()).unwrap().as_deref(), Some("us-east-1"));
+}
+
 /// The mail service's answer about one file is lost, so deliver must send again: allowed. Another one's e-mail is sent again
 /// without need: found, and named. Nothing else is wrong.
 fn told_again(regions: &Regions) {
-    let mut drill = Followed::start(regions, &["drill", "bucket-replication", "--rows", "500", "--hold", "20"]);
+    let mut drill = Followed::start(regions, &["drill", "bucket-replication", "--rows", "500", "--hold", "45"]);
     // By then it has seen that nothing is struck, and the file has not even been made.
     drill.until("an undisturbed run");
     let answer_lost = Fault {
@@ -138,10 +169,30 @@ fn delivered(regions: &Regions, key: &str) -> String {
 }
 
 fn begins_undisturbed(regions: &Regions) {
+    // So that there is a process to freeze.
+    regions.put("sales-orders", format!("{HEADER}{}", row(100_000_000)).as_bytes()).delivered([1, 1, 0]);
     wait_for(regions.admin().set_region("us-west-2", RegionState::Slow { milliseconds: 1 })).unwrap();
-    let ran = regions.tandem(&["drill"]);
+    regions.succeeds(&["function", "freeze", "merge", "--region", "us-east-1"]);
+    refuses(regions, &["tandem region heal us-west-2", "tandem function thaw merge --region us-east-1"]);
+    regions.succeeds(&["function", "thaw", "merge", "--region", "us-east-1"]);
     wait_for(regions.admin().set_region("us-west-2", RegionState::Reachable)).unwrap();
-    assert_eq!(ran.code, 2, "{}", ran.stderr);
-    assert!(ran.stderr.contains("tandem region heal us-west-2"), "{}", ran.stderr);
+    let (service, operation) = (Some("states".into()), Some("StartExecution".into()));
+    let held = Fault { service, operation, ..Fault::new(FaultAction::Hold) };
+    wait_for(regions.admin().add_fault(&held)).unwrap();
+    let key = regions.fresh_key("sales-orders");
+    let open = regions.put_and_leave(&key, format!("{HEADER}{}", row(100_000_001)).as_bytes());
+    while regions.record(&open).is_none() {
+        thread::sleep(Duration::from_millis(100));
+    }
+    refuses(regions, &["DELETE faults", "batches are open"]);
+    wait_for(regions.admin().clear_faults()).unwrap();
+    assert_eq!(regions.ended(&open)["status"], "DELIVERED");
     assert_eq!(regions.tandem(&["--target", "aws", "drill"]).code, 2);
+}
+
+/// A drill that does not begin, and says all of this.
+fn refuses(regions: &Regions, remedies: &[&str]) {
+    let ran = regions.tandem(&["drill"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(remedies.iter().all(|remedy| ran.stderr.contains(remedy)), "{}", ran.stderr);
 }
