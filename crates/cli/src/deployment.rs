@@ -102,9 +102,22 @@ impl Which {
 
     /// The state of the local Regions, if they run and are meant.
     pub fn local(&self) -> Option<LocalState> {
-        let state = LocalState::load(&self.root()).filter(|state| state.ready && state.is_alive())?;
+        let state = self.running()?;
         let named = self.suffix.as_ref().is_none_or(|suffix| *suffix == state.suffix);
         (self.target != Target::Aws && named).then_some(state)
+    }
+
+    fn running(&self) -> Option<LocalState> {
+        LocalState::load(&self.root()).filter(|state| state.ready && state.is_alive())
+    }
+
+    /// What else may have been meant where AWS is asked, to be said before what is wrong there.
+    fn or_local(&self) -> &'static str {
+        if self.target == Target::Auto && self.running().is_none() {
+            "the local Regions do not run (start them with `tandem local up`), and "
+        } else {
+            ""
+        }
     }
 
     /// Finds the deployment.
@@ -174,7 +187,8 @@ impl Deployment {
             loader = loader.region(Region::new(region.to_owned()));
         }
         let config = loader.load().await;
-        check_credentials(&config, which.target).await?;
+        let or_local = which.or_local();
+        check_credentials(&config, or_local).await?;
         let suffix = which.suffix.as_deref().unwrap_or(DEFAULT_SUFFIX).to_owned();
         let (batch, state) = (format!("tandem-{suffix}-batch"), format!("tandem-{suffix}-state"));
         let found = match stack::find(&config, &batch).await? {
@@ -184,7 +198,7 @@ impl Deployment {
         let stack = found.ok_or_else(|| {
             let here = config.region().map_or("the default Region", |region| region.as_ref());
             let remedy = "name a Region of the deployment with --region and the environment with --suffix, or deploy";
-            Unreachable(format!("there is neither a stack {batch} nor {state} in {here}: {remedy}"))
+            Unreachable(format!("{or_local}there is neither a stack {batch} nor {state} in {here}: {remedy}"))
         })?;
         Ok(Self {
             edge: config.endpoint_url().map(str::parse).transpose()?,
@@ -226,7 +240,8 @@ impl Deployment {
     fn records_asked(&self, attempts: u32) -> Records {
         let mut regions: Vec<&String> = self.regions.iter().collect();
         regions.sort_by_key(|region| *region != self.region());
-        let configs: Vec<SdkConfig> = regions.into_iter().map(|region| self.in_region(region, READ, attempts)).collect();
+        let configs: Vec<SdkConfig> =
+            regions.into_iter().map(|region| self.in_region(region, READ, attempts)).collect();
         Records::new(&configs, &self.state_table)
     }
 
@@ -339,21 +354,17 @@ pub async fn credentials(region: &str) -> anyhow::Result<Credentials> {
 }
 
 /// Says early, and in one sentence, that nothing can be signed.
-async fn check_credentials(config: &SdkConfig, target: Target) -> anyhow::Result<()> {
-    let local = match target {
-        Target::Auto => "the local Regions do not run (start them with `tandem local up`), and ",
-        Target::Local | Target::Aws => "",
-    };
+async fn check_credentials(config: &SdkConfig, or_local: &str) -> anyhow::Result<()> {
     if config.region().is_none() {
-        let message = format!("{local}no AWS Region is set: give --region or set AWS_REGION");
+        let message = format!("{or_local}no AWS Region is set: give --region or set AWS_REGION");
         return Err(Unreachable(message).into());
     }
     let Some(provider) = config.credentials_provider() else {
-        return Err(Unreachable(format!("{local}no AWS credentials are configured: {CREDENTIALS}")).into());
+        return Err(Unreachable(format!("{or_local}no AWS credentials are configured: {CREDENTIALS}")).into());
     };
     match provider.provide_credentials().await {
         Ok(_) => Ok(()),
-        Err(error) => Err(Unreachable(format!("{local}{}", unusable(error))).into()),
+        Err(error) => Err(Unreachable(format!("{or_local}{}", unusable(error))).into()),
     }
 }
 
