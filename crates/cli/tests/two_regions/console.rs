@@ -86,7 +86,8 @@ impl Console {
     fn connect(&self, head: &str, body: &[u8]) -> TcpStream {
         let mut connection = TcpStream::connect(&self.host).unwrap();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
-        connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(body)).unwrap();
+        // At once: a head that is refused is answered and hung up on, and what is written after that fails.
+        connection.write_all(&[head.as_bytes(), body].concat()).unwrap();
         connection
     }
 
@@ -224,6 +225,11 @@ fn file_goes_through(regions: &Regions) {
     let again = console.post(&format!("/api/batches/{id}/resend"), &json!({}));
     assert_eq!(again.status, 200, "{}", again.text());
     assert_eq!(regions.emails(&id).len(), 2);
+    let rerun = console.post(&format!("/api/batches/{id}/rerun"), &json!({}));
+    assert_eq!(rerun.status, 200, "{}", rerun.text());
+    assert!(rerun.text().contains("runs again: attempt 2 in us-east-1"), "{}", rerun.text());
+    let batch = console.batch(&id, |batch| batch["attempt"] == 2 && batch["status"] == "DELIVERED");
+    assert_eq!((&batch["rows_out"], regions.emails(&id).len()), (&json!(5), 3));
     assert!(!state["notes"].to_string().contains("X-Amz"), "notes must hold no link");
 }
 
