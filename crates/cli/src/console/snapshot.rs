@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub table: TableView,
     /// Open batches, and the latest.
     pub batches: Vec<BatchView>,
+    /// Of how many these are a part.
+    pub list: ListView,
     /// The most frequent reasons.
     pub rejects: Vec<RejectView>,
     /// The last hour.
@@ -55,6 +57,7 @@ impl Snapshot {
             datasets,
             table: TableView { answers: true, error: None, stale_since: None, listed: None },
             batches: Vec::new(),
+            list: ListView::default(),
             rejects: Vec::new(),
             cost: CostView::default(),
             emails: Vec::new(),
@@ -137,6 +140,19 @@ pub struct TableView {
     pub stale_since: Option<String>,
     /// What had ended by then is known; none until the whole table was read once.
     pub listed: Option<String>,
+}
+
+/// Of how many batches those that are listed are a part.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct ListView {
+    /// Open batches that are known.
+    pub open: usize,
+    /// Batches that have ended and are known.
+    pub ended: usize,
+    /// Whether there are others, which are not known.
+    pub more: bool,
+    /// Most executions that are followed at a time.
+    pub followed: usize,
 }
 
 /// One batch.

@@ -2,6 +2,7 @@
 
 mod batches;
 mod cost;
+mod listing;
 mod marker;
 mod mirror;
 mod rejects;

@@ -151,6 +151,20 @@ def the_keyboard_alone_does_everything(console, window):
     check_focus_is_seen(page)
 
 
+def what_is_left_out_of_the_list_is_told(console, window):
+    page = window.page
+    assert not page.locator("#batches-part").is_visible(), page.locator("#batches-part").inner_text()
+    words = page.evaluate("""async () => {
+        const { partOf } = await import("/listing.js");
+        const of = (list, shown) => partOf({ followed: 20, more: false, ...list }, { running: 0, ...shown });
+        return [of({ open: 3, ended: 4 }, { open: 3, ended: 4 }), of({ open: 300, ended: 5000 }, { open: 70, ended: 30 }),
+            of({ open: 3, ended: 97, more: true }, { open: 3, ended: 97 }), of({ open: 50, ended: 0 }, { open: 50, running: 40, ended: 0 })];
+    }""")
+    assert words[0] == "", words
+    assert "70 of 300 open" in words[1] and "30 of 5,000 that have ended" in words[1], words
+    assert "does not know" in words[2] and "Of the 40 that run, 20 are followed" in words[3], words
+
+
 def a_dropped_file_is_delivered_and_the_focus_stays_where_it_is(console, window):
     page = window.page
     page.locator("#rows tr button").last.focus()
@@ -271,6 +285,7 @@ STEPS = [
     the_mailbox_holds_its_mail_with_working_links,
     what_a_file_is_called_or_holds_is_shown_and_never_done,
     the_keyboard_alone_does_everything,
+    what_is_left_out_of_the_list_is_told,
     a_dropped_file_is_delivered_and_the_focus_stays_where_it_is,
     replication_is_paused_and_a_function_frozen,
     a_state_table_that_does_not_answer_is_told,

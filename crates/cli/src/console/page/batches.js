@@ -2,6 +2,7 @@
 
 import { $, Keyed, attribute, clone, optional, setProgress, show, text, time } from "./dom.js";
 import { bytes, clock, counted, duration, exact, isNumber, line, number } from "./format.js";
+import { partOf } from "./listing.js";
 import { ownerBadge } from "./regions.js";
 
 export const stages = ["claimed", "split", "rows", "merge", "deliver", "delivered"];
@@ -34,6 +35,8 @@ export const took = (batch) =>
 
 /** The stage a batch is in, or in which it failed, as its place among the stages; -1 if that is not known. */
 export function stageAt(batch) {
+  // Not followed: behind its claim, and in no stage that anybody has seen.
+  if (batch.stage === "under way") return 0.5;
   if (batch.stage !== "failed") return stages.indexOf(batch.stage);
   const where = String(batch.failed_state ?? "").toLowerCase();
   const names = [["claim"], ["split"], ["validate", "enrich", "rows", "chunk"], ["merge"], ["deliver"]];
@@ -65,6 +68,7 @@ export function setUpBatches(openDetails) {
   return (snapshot) => {
     if (Array.isArray(snapshot.batches)) all = snapshot.batches;
     tellTable(snapshot.table);
+    tellPart(snapshot.list);
     draw();
   };
 }
@@ -79,6 +83,12 @@ function tellTable(table) {
   attribute($("batches"), "data-old", old ? "yes" : null);
   isWhole = Boolean(table?.listed);
   optional($("table-listed"), table && !old ? listed(table.listed) : "");
+}
+
+function tellPart(list) {
+  const ended = all.filter(isEnded).length;
+  const running = all.filter((batch) => batch.status === "RUNNING").length;
+  optional($("batches-part"), partOf(list, { open: all.length - ended, running, ended }));
 }
 
 /** How old the list of those that have ended is, if that is worth a word. */

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tandem_aws::batch_list::Listed;
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
 use tandem_core::canary::DATASET as CANARY;
 use tandem_core::ports::ServiceError;
@@ -13,6 +14,7 @@ use time::OffsetDateTime;
 use super::super::Console;
 use super::super::board::now;
 use super::super::snapshot::{BatchView, NoteKind};
+use super::listing::shown;
 use super::round::Round;
 use super::within;
 use crate::cost::seconds_of;
@@ -22,12 +24,10 @@ use crate::records::Records;
 const ANSWER: Duration = Duration::from_secs(15);
 /// Most open batches that one look reads, and at least as many that are kept.
 const MOST: usize = 1_000;
-/// Most batches that are shown.
-pub const SHOWN: usize = 100;
 /// How long a look at an execution may take.
 const EXECUTION: Duration = Duration::from_secs(4);
 /// Most executions that one look asks for.
-const EXECUTIONS: usize = 20;
+pub const EXECUTIONS: usize = 20;
 
 /// Reads the open batches often, since they are a small index, and all of them as often as that may cost.
 pub async fn records(console: Arc<Console>) {
@@ -35,26 +35,31 @@ pub async fn records(console: Arc<Console>) {
     let all_every = console.pause(Duration::from_secs(3), Duration::from_secs(30));
     let table = console.deployment.watched_records();
     let (mut known, mut round) = (BTreeMap::new(), Round::new(all_every, console.local.is_none()));
+    // Whether there are more than are known: of the open ones, as of the last look; of the others, since some were forgotten.
+    let (mut unread, mut forgotten) = (false, false);
     loop {
         let ids = console.known.uploaded();
-        let mut looked = within(ANSWER, look(&table, &mut known, &ids)).await;
+        let mut looked = match within(ANSWER, look(&table, &mut known, &ids)).await {
+            Ok(all) => Ok(unread = !all),
+            Err(error) => Err(error),
+        };
         if looked.is_ok() {
             looked = read_on(&table, &mut known, &mut round).await;
         }
         forget_the_canarys(&mut known, &ids);
-        forget_the_oldest(&mut known);
-        tell(&console, &known, looked.err(), round.listed());
+        forgotten |= forget_the_oldest(&mut known);
+        tell(&console, (&known, unread || forgotten), looked.err(), round.listed());
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Brings what is known of the open batches up to date.
+/// Brings what is known of the open batches up to date; says whether that is all of them.
 async fn look(
     table: &Records,
     known: &mut BTreeMap<BatchId, BatchRecord>,
     uploaded: &[BatchId],
-) -> Result<(), ServiceError> {
-    let open = table.unfinished(MOST).await?.batches;
+) -> Result<bool, ServiceError> {
+    let Listed { batches: open, complete } = table.unfinished(MOST).await?;
     let listed: HashSet<BatchId> = open.iter().map(|record| record.batch_id.clone()).collect();
     let left = known.values().filter(|record| !record.status.has_ended()).map(|record| record.batch_id.clone());
     let new = uploaded.iter().filter(|id| !known.contains_key(*id)).cloned();
@@ -64,7 +69,7 @@ async fn look(
         read.extend(table.named(&wanted.into_iter().collect::<Vec<_>>()).await?);
     }
     learn(known, read);
-    Ok(())
+    Ok(complete)
 }
 
 /// Reads as many pages of the whole table as may be read now.
@@ -97,10 +102,10 @@ fn forget_the_canarys(known: &mut BTreeMap<BatchId, BatchRecord>, uploaded: &[Ba
     known.retain(|id, record| record.dataset != CANARY || !record.status.has_ended() || uploaded.contains(id));
 }
 
-/// What nobody sees any more is not kept: the console may be open for weeks.
-fn forget_the_oldest(known: &mut BTreeMap<BatchId, BatchRecord>) {
+/// What nobody sees any more is not kept: the console may be open for weeks. Says whether anything was forgotten.
+fn forget_the_oldest(known: &mut BTreeMap<BatchId, BatchRecord>) -> bool {
     if known.len() <= 2 * MOST {
-        return;
+        return false;
     }
     let mut ended: Vec<(String, BatchId)> = Vec::new();
     for record in known.values().filter(|record| record.status.has_ended()) {
@@ -110,14 +115,20 @@ fn forget_the_oldest(known: &mut BTreeMap<BatchId, BatchRecord>) {
     for (_, id) in ended.iter().take(known.len() - MOST) {
         known.remove(id);
     }
+    !ended.is_empty()
 }
 
-fn tell(console: &Console, known: &BTreeMap<BatchId, BatchRecord>, error: Option<String>, listed: Option<&str>) {
+fn tell(
+    console: &Console,
+    (known, more): (&BTreeMap<BatchId, BatchRecord>, bool),
+    error: Option<String>,
+    listed: Option<&str>,
+) {
     let silent = console.board.look(|snapshot| snapshot.table.answers) && error.is_some();
     if let (true, Some(error)) = (silent, &error) {
         console.board.note(NoteKind::Error, format!("the state table does not answer: {error}"));
     }
-    let shown = shown(known.values());
+    let (shown, list) = shown(known.values(), more);
     let progress = console.known.going();
     let views = shown.iter().map(|record| view(record, progress.get(&record.batch_id))).collect();
     console.known.set_records(shown);
@@ -127,16 +138,8 @@ fn tell(console: &Console, known: &BTreeMap<BatchId, BatchRecord>, error: Option
         table.stale_since = error.is_some().then(|| table.stale_since.take().unwrap_or_else(now));
         table.error = error;
         table.listed = listed.map(str::to_owned);
-        snapshot.batches = views;
+        (snapshot.batches, snapshot.list) = (views, list);
     });
-}
-
-/// Those that are open, the longest unchanged first, and then those that changed last.
-fn shown<'a>(known: impl Iterator<Item = &'a BatchRecord>) -> Vec<BatchRecord> {
-    let (mut open, mut ended): (Vec<_>, Vec<_>) = known.partition(|record| !record.status.has_ended());
-    open.sort_by(|a, b| a.updated.cmp(&b.updated));
-    ended.sort_by(|a, b| b.updated.cmp(&a.updated));
-    open.into_iter().chain(ended).take(SHOWN).cloned().collect()
 }
 
 /// How far the execution of an open batch is.
@@ -215,7 +218,8 @@ fn stage_of(state: &str) -> Option<&'static str> {
 fn stage(record: &BatchRecord, going: Option<&Going>) -> &'static str {
     match record.status {
         BatchStatus::Claimed => "claimed",
-        BatchStatus::Running => going.and_then(|going| going.stage).unwrap_or("split"),
+        // Not every execution is followed; one that is, and shows no state yet, stands before its split.
+        BatchStatus::Running => going.map_or("under way", |going| going.stage.unwrap_or("split")),
         BatchStatus::Delivering => "deliver",
         BatchStatus::Delivered => "delivered",
         BatchStatus::Failed => "failed",
@@ -286,18 +290,6 @@ mod tests {
     }
 
     #[test]
-    fn open_batches_stand_first_and_the_longest_unchanged_before_the_others() {
-        let records = [
-            record("input/a.csv", BatchStatus::Delivered, "2026-01-01T00:00:04.000Z"),
-            record("input/b.csv", BatchStatus::Running, "2026-01-01T00:00:03.000Z"),
-            record("input/c.csv", BatchStatus::Failed, "2026-01-01T00:00:05.000Z"),
-            record("input/d.csv", BatchStatus::Claimed, "2026-01-01T00:00:02.000Z"),
-        ];
-        let keys: Vec<String> = shown(records.iter()).into_iter().map(|record| record.key).collect();
-        assert_eq!(keys, ["input/d.csv", "input/b.csv", "input/c.csv", "input/a.csv"]);
-    }
-
-    #[test]
     fn the_canarys_batches_are_listed_while_they_are_open_and_those_sent_from_here_for_good() {
         let mut records = [
             record("input/a.csv", BatchStatus::Delivered, "2026-01-01T00:00:04.000Z"),
@@ -309,7 +301,7 @@ mod tests {
         let sent = [records[3].batch_id.clone()];
         let mut known = records.map(|record| (record.batch_id.clone(), record)).into();
         forget_the_canarys(&mut known, &sent);
-        let keys: Vec<String> = shown(known.values()).into_iter().map(|record| record.key).collect();
+        let keys: Vec<String> = shown(known.values(), false).0.into_iter().map(|record| record.key).collect();
         assert_eq!(keys, ["input/canary/b.csv", "input/canary/d.csv", "input/a.csv"]);
     }
 
@@ -331,7 +323,7 @@ mod tests {
         again.region_history = vec!["us-east-1/1".into(), "us-west-2/2".into()];
         again.attempt = tandem_core::batch::Attempt::new(2);
         let view = view(&again, Some(&going(1)));
-        assert_eq!((view.stage, view.chunks_done, view.attempt), ("split", None, 2));
+        assert_eq!((view.stage, view.chunks_done, view.attempt), ("under way", None, 2));
         assert_eq!(view.history, ["us-east-1", "us-west-2"]);
     }
 

@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tandem_core::batch::{Attempt, BatchId, BatchRecord};
+use tandem_core::batch::{Attempt, BatchId, BatchRecord, BatchStatus};
 use tandem_core::protocol::{seconds_since, time_text};
 use time::OffsetDateTime;
 
 use super::super::Console;
 use super::super::snapshot::{CostPart, CostView};
-use super::batches::SHOWN;
 use super::within;
 use crate::cost::{Prices, Report, report_of};
 
@@ -52,7 +51,8 @@ pub async fn last_hour(console: Arc<Console>) {
     let (mut priced, mut failures, mut error) = (Priced::new(), Failures::default(), None);
     let Ok(prices) = Prices::load() else { return };
     loop {
-        let records: Vec<BatchRecord> = console.known.records().into_iter().filter(is_recent).collect();
+        let (records, older): (Vec<_>, Vec<_>) = console.known.records().into_iter().partition(is_recent);
+        let crowded = is_crowded(&console, &older);
         priced.retain(|id, _| records.iter().any(|record| record.batch_id == *id));
         failures.0.retain(|(id, _), _| records.iter().any(|record| record.batch_id == *id));
         let ready = |record: &&BatchRecord| is_new(&priced, record) && has_settled(record, settled);
@@ -70,16 +70,27 @@ pub async fn last_hour(console: Arc<Console>) {
             }
         }
         let uncounted = records.iter().filter(|record| is_new(&priced, record)).count();
-        tell(&console, &priced, (uncounted, records.len()), error.as_ref());
+        tell(&console, &priced, (uncounted, records.len(), crowded), error.as_ref());
         tokio::time::sleep(PAUSE).await;
     }
 }
 
-fn tell(console: &Console, priced: &Priced, (uncounted, batches): (usize, usize), error: Option<&String>) {
-    let uncounted = match (uncounted, batches) {
+/// Whether the last hour may have had more batches than are listed: there are more, and none that is listed as ended is older.
+fn is_crowded(console: &Console, older: &[BatchRecord]) -> bool {
+    let part = console.board.look(|snapshot| snapshot.list.open + snapshot.list.ended > snapshot.batches.len());
+    part && !older.iter().any(|record| record.status == BatchStatus::Delivered)
+}
+
+fn tell(
+    console: &Console,
+    priced: &Priced,
+    (uncounted, batches, crowded): (usize, usize, bool),
+    error: Option<&String>,
+) {
+    let uncounted = match (uncounted, crowded) {
         (1.., _) => Some(format!("not counted yet: {uncounted} of {batches} batches")),
-        (0, SHOWN..) => Some(format!("only the latest {SHOWN} batches are counted")),
-        _ => None,
+        (0, true) => Some(String::from("too low: of the last hour's batches only those that are listed are counted")),
+        (0, false) => None,
     };
     let mut parts: BTreeMap<String, f64> = BTreeMap::new();
     for (service, usd) in priced.values().flat_map(|(_, parts)| parts) {
