@@ -19,6 +19,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("dom.js", SCRIPT, include_str!("page/dom.js")),
     ("failover.js", SCRIPT, include_str!("page/failover.js")),
     ("format.js", SCRIPT, include_str!("page/format.js")),
+    ("keys.js", SCRIPT, include_str!("page/keys.js")),
     ("listing.js", SCRIPT, include_str!("page/listing.js")),
     ("notices.js", SCRIPT, include_str!("page/notices.js")),
     ("panels.js", SCRIPT, include_str!("page/panels.js")),

@@ -151,6 +151,52 @@ def the_keyboard_alone_does_everything(console, window):
     check_focus_is_seen(page)
 
 
+def single_keys_can_be_switched_off(console, window):
+    page, choosers = window.page, len(window.choosers)
+    page.locator("#help").click()
+    page.locator("#keys-on").uncheck()
+    close(page)
+    page.reload()
+    wait(lambda: page.locator("#rows tr").count(), "the page is there again")
+    page.locator("#batches-title").focus()
+    for key in ("u", "f", "/", "?"):
+        page.keyboard.press(key)
+    assert page.evaluate("document.activeElement.id") == "batches-title"
+    assert page.locator("dialog[open]").count() == 0 and len(window.choosers) == choosers
+    assert page.locator("#choose").get_attribute("aria-keyshortcuts") is None
+    page.locator("#help").click()
+    page.locator("#keys-on").check()
+    close(page)
+    page.locator("#batches-title").focus()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "search"
+
+
+def messages_keep_errors_and_the_focus(console, window):
+    page = window.page
+    page.locator("#reconcile").focus()
+    # Whatever is put into the body again while messages come would be the list of messages.
+    page.evaluate("""async () => {
+        const { notice } = await import("/notices.js");
+        window.moved = 0;
+        new MutationObserver((seen) => (window.moved += seen.length)).observe(document.body, { childList: true });
+        for (const number of [1, 2, 3, 4, 5, 6]) {
+            notice(`good ${number}`);
+            notice(`bad ${number}`, "error");
+        }
+    }""")
+    texts = page.locator("#toasts p").all_inner_texts()
+    assert [each for each in texts if "bad" in each] == [f"bad {number}" for number in range(1, 7)], texts
+    assert page.evaluate("window.moved") == 0, "the list of messages stays where it is"
+    page.locator("#toasts .error button").last.focus()
+    for left in range(5, -1, -1):
+        page.keyboard.press("Enter")
+        wait(lambda: page.locator("#toasts .error").count() == left, f"{left} errors are left")
+        assert page.evaluate("document.activeElement.closest('#toasts') !== null || document.activeElement.id === 'reconcile'")
+    dismiss_messages(page)
+    wait(lambda: page.evaluate("document.activeElement !== document.body"), "somebody has the focus")
+
+
 def what_is_left_out_of_the_list_is_told(console, window):
     page = window.page
     assert not page.locator("#batches-part").is_visible(), page.locator("#batches-part").inner_text()
@@ -220,6 +266,10 @@ def the_active_region_is_lost_and_the_other_one_takes_over(console, window):
     assert steps.count() > 3 and set(steps.evaluate_all("each => each.map(one => one.dataset.status)")) == {"done"}
     close(page)
     wait(lambda: page.locator("#active").inner_text() == AWAY, f"{AWAY} is active")
+    # The button that asked for it is hidden by now, and the focus was on it.
+    wait(lambda: not card(page, AWAY).locator("[data-part=failover]").is_visible(), "its failover is done")
+    focused = page.evaluate("document.activeElement.closest('article')?.getAttribute('aria-label')")
+    assert focused == f"Region {AWAY}", focused
     for name in files:
         found = until(page, name, "DELIVERED")
         assert found.locator("[data-part=owner]").inner_text() == AWAY
@@ -285,6 +335,8 @@ STEPS = [
     the_mailbox_holds_its_mail_with_working_links,
     what_a_file_is_called_or_holds_is_shown_and_never_done,
     the_keyboard_alone_does_everything,
+    single_keys_can_be_switched_off,
+    messages_keep_errors_and_the_focus,
     what_is_left_out_of_the_list_is_told,
     a_dropped_file_is_delivered_and_the_focus_stays_where_it_is,
     replication_is_paused_and_a_function_frozen,

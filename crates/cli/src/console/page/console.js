@@ -3,9 +3,10 @@
 import { goneSentence, isStranger, post, tokenSentence } from "./api.js";
 import { setUpBatches, tickBatches } from "./batches.js";
 import { setUpDetails } from "./details.js";
-import { $, attribute, dialog, onUse, optional, refreshTimes, show, text } from "./dom.js";
+import { $, attribute, onUse, optional, refreshTimes, show, text } from "./dom.js";
 import { setUpFailover } from "./failover.js";
 import { clock, line } from "./format.js";
+import { setUpKeys } from "./keys.js";
 import { told } from "./notices.js";
 import { setUpPanels } from "./panels.js";
 import { setUpRegions, tickRegions } from "./regions.js";
@@ -18,7 +19,6 @@ const againAfter = 2000;
 
 const details = setUpDetails();
 const failover = setUpFailover();
-const keys = dialog("keys");
 const parts = [setUpRegions(failover.ask), setUpBatches(details.open), setUpPanels(details.open), setUpUploads(), failover.snapshot, drawHeader, details.update];
 
 const connection = { open: false, since: Date.now(), heard: 0, stranger: false };
@@ -95,22 +95,12 @@ function tick() {
   failover.tick();
 }
 
-const shortcuts = {
+setUpKeys({
   u: () => $("choose").click(),
   f: () => failover.askStandby(),
   "/": () => $("search").focus(),
-  "?": () => keys.showModal(),
-};
-
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("input:not([type=radio]), select, textarea, [contenteditable]");
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing) return;
-  if (!shortcuts[event.key] || document.querySelector("dialog[open]")) return;
-  event.preventDefault();
-  shortcuts[event.key]();
 });
 
 onUse($("reconcile"), () => told(() => post("/api/reconcile")));
-$("help").addEventListener("click", () => keys.showModal());
 follow();
 setInterval(tick, 1000);

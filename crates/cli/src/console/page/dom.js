@@ -101,12 +101,20 @@ export class Keyed {
   }
 }
 
-// What goes while it holds the focus hands it on: from nowhere, Tab would begin at the top of the page.
-function remove(root, heir) {
+const focusable = "button, a, select, input";
+
+/** Takes an element away. If it holds the focus, it hands it on: from nowhere, Tab would begin at the top of the page. */
+export function remove(root, heir) {
   const focused = root.contains(document.activeElement);
   const next = root.nextElementSibling ?? root.previousElementSibling ?? heir;
   root.remove();
-  if (focused) next?.querySelector("button, a, select, input")?.focus({ preventScroll: true });
+  if (focused) giveFocus(next);
+}
+
+/** Gives the focus to an element, or to the first in it that can have it. */
+export function giveFocus(element) {
+  const to = element?.matches(`${focusable}, [tabindex]`) ? element : element?.querySelector(focusable);
+  to?.focus({ preventScroll: true });
 }
 
 // An element that moves loses its focus: so the focused one stays, and the others move around it.

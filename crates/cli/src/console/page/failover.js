@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { $, Keyed, attribute, clone, dialog, onUse, optional, setProgress, show, text } from "./dom.js";
 import { counted, duration, isNumber, line } from "./format.js";
+import { focusActive } from "./regions.js";
 
 const marks = { waiting: "", running: "", done: "✓", failed: "✕", skipped: "–" };
 const parts = ["failover-explain", "failover-confirm", "failover-run"];
@@ -28,7 +29,10 @@ export function setUpFailover() {
   $("run-hide").addEventListener("click", () => {
     hidden = run?.run_id;
     tellBanner();
+    focusActive();
   });
+  // The button that asked for the failover is hidden once its Region is active, and nothing else has the focus then.
+  box.addEventListener("close", () => document.activeElement === document.body && focusActive());
   return {
     ask: explain,
     askStandby: () => {
@@ -110,6 +114,7 @@ function showRun() {
   if (!run) return;
   text($("failover-title"), `Failover to ${line(run.to)}`);
   open("failover-run");
+  $("failover-title").focus();
   drawRun();
 }
 

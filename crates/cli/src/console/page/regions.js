@@ -1,7 +1,7 @@
 // The two Regions side by side, and what can be done to them.
 
 import { post } from "./api.js";
-import { $, Keyed, Spark, attribute, clone, element, enable, onUse, optional, partsOf, show, text } from "./dom.js";
+import { $, Keyed, Spark, attribute, clone, element, enable, giveFocus, onUse, optional, partsOf, show, text } from "./dom.js";
 import { duration, isNumber, line, milliseconds, number } from "./format.js";
 import { told } from "./notices.js";
 
@@ -24,6 +24,9 @@ export function ownerBadge(target, name) {
   text(target, name ?? "–");
   attribute(target, "data-place", name ? placeOf(name) ?? "other" : null);
 }
+
+/** Gives the focus to the active Region's name: from the control that has made it so and is gone. */
+export const focusActive = () => giveFocus(document.querySelector(".region[data-active=yes] [data-part=name]") ?? $("batches-title"));
 
 export function setUpRegions(failOver) {
   const cards = new Keyed($("regions"), (region) => makeCard(region.name, failOver), updateCard);
@@ -92,6 +95,8 @@ function updateCard(parts, region) {
   updateReach(parts, region);
   updateLag(parts, region);
   updateDrill(parts, region);
+  // What is hidden keeps no focus.
+  if (region.active && parts.failover === document.activeElement) giveFocus(parts.name);
   show(parts.failover, !region.active);
 }
 
