@@ -39,10 +39,7 @@ pub async fn records(console: Arc<Console>) {
     let (mut unread, mut forgotten) = (false, false);
     loop {
         let ids = console.known.uploaded();
-        let mut looked = match within(ANSWER, look(&table, &mut known, &ids)).await {
-            Ok(all) => Ok(unread = !all),
-            Err(error) => Err(error),
-        };
+        let mut looked = within(ANSWER, look(&table, &mut known, &ids)).await.map(|all| unread = !all);
         if looked.is_ok() {
             looked = read_on(&table, &mut known, &mut round).await;
         }
