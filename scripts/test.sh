@@ -13,8 +13,8 @@ Usage: scripts/test.sh [--quick]
 
 In order: format, lints, unit and property tests and the protocol's model, the functions' build, the templates' lint, the
 end-to-end tests on two local Regions, which start under target/two-regions/ on free ports and are taken down again, the
-fault runs in their short form, the demos, a deployment by its scripts, and the console in a real browser. That last is left out where there is no
-Chromium, unless TANDEM_REQUIRE_BROWSER=1 says that it must be there.
+fault runs in their short form, the demos, a deployment by its scripts, and the console in a real browser. That last is left
+out where there is no Chromium, unless TANDEM_REQUIRE_BROWSER=1 says that it must be there.
 TEXT
 }
 
@@ -83,7 +83,6 @@ else
     cp sam/deployment.example.toml target/deployment.toml
     # From elsewhere, as a file is named there.
     (cd target && ../scripts/deploy.sh --local --config deployment.toml --plan)
-    scripts/deploy.sh --local
     scripts/destroy.sh --local --yes --delete-tables
     # Nothing is left: this is a first deployment, and each Region becomes active once and delivers a file.
     scripts/deploy.sh --local

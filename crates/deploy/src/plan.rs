@@ -18,7 +18,7 @@ pub const MARK: &str = "deployed";
 /// The object that a first deployment leaves there when it begins, and takes away at its end.
 pub const BEGUN: &str = "deploying";
 
-/// How many seconds the TXT record of mode dns may be kept, where nobody says: as the templates have it.
+/// How many seconds the TXT record may be kept, where nobody says: as the templates have it.
 const RECORD_TTL: &str = "10";
 
 /// How the active Region is told and set.
@@ -72,10 +72,11 @@ impl Settings {
         format!("{}-artefacts", self.bucket(region))
     }
 
-    /// How long the TXT record of mode dns may be kept: what the zone's section says, or the templates by themselves.
+    /// For how many seconds the TXT record may be kept: what the section of its mode says, or the templates by themselves.
     #[must_use]
     pub fn record_ttl(&self) -> String {
-        let told = self.parameters.get("routing-dns").and_then(|told| told.get("TxtTtlSeconds"));
+        let template = if self.routing == Routing::Arc { "routing" } else { "routing-dns" };
+        let told = self.parameters.get(template).and_then(|told| told.get("TxtTtlSeconds"));
         told.cloned().unwrap_or_else(|| RECORD_TTL.to_owned())
     }
 
@@ -252,7 +253,7 @@ mod templates {
     #[test]
     fn the_record_is_kept_as_long_as_the_templates_say_by_themselves() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        for kind in ["routing-dns", "batch"] {
+        for kind in ["routing", "routing-dns", "batch"] {
             let template = Template::load(&root, kind).unwrap();
             assert_eq!(template.parameters["TxtTtlSeconds"].default.as_deref(), Some(RECORD_TTL), "{kind}");
         }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tandem_aws::clock::SystemClock;
 use tandem_core::batch::BatchId;
 use tandem_core::canary::Run;
+use tandem_core::ports::Pause;
 use tandem_deploy::aws::{Aws, Outputs};
 use tandem_deploy::engine::{Hooks, outputs_of};
 use tandem_deploy::plan::{StackStep, Verification};
@@ -34,7 +35,8 @@ pub struct OnAws<'a> {
 
 impl<'a> OnAws<'a> {
     pub fn new(prepared: &'a Prepared) -> anyhow::Result<Self> {
-        Ok(Self { trials: Trials::new(prepared)? })
+        let kept = prepared.config.settings.record_ttl().parse().context("the TTL of the TXT record is no number")?;
+        Ok(Self { trials: Trials::new(prepared, Duration::from_secs(kept))? })
     }
 }
 
@@ -63,7 +65,8 @@ pub struct Local<'a> {
 impl<'a> Local<'a> {
     pub fn new(state: &'a LocalState, prepared: &'a Prepared, writes: bool) -> anyhow::Result<Self> {
         let fill = Fill::of_running(state, &crate::local::show)?;
-        Ok(Self { fill, state, trials: Trials::new(prepared)?, writes })
+        let kept = Duration::from_secs(state.options.txt_ttl_seconds.into());
+        Ok(Self { fill, state, trials: Trials::new(prepared, kept)?, writes })
     }
 
     /// What can be done before any stack is there.
@@ -104,11 +107,13 @@ impl Hooks for Local<'_> {
 struct Trials<'a> {
     prepared: &'a Prepared,
     program: PathBuf,
+    /// For how long a function may go on believing what the TXT record said before.
+    kept: Duration,
 }
 
 impl<'a> Trials<'a> {
-    fn new(prepared: &'a Prepared) -> anyhow::Result<Self> {
-        Ok(Self { prepared, program: std::env::current_exe().context("this program can't find itself")? })
+    fn new(prepared: &'a Prepared, kept: Duration) -> anyhow::Result<Self> {
+        Ok(Self { prepared, program: std::env::current_exe().context("this program can't find itself")?, kept })
     }
 
     async fn verify(&self, verification: Verification, region: &str) -> anyhow::Result<()> {
@@ -120,7 +125,10 @@ impl<'a> Trials<'a> {
                 Ok(())
             }
             Verification::Activate => {
-                self.tandem(region, &["failover", "--to", region, "--yes", "--no-wait", "--json"]).await.map(drop)
+                self.tandem(region, &["failover", "--to", region, "--yes", "--no-wait", "--json"]).await?;
+                // Until then a file may still be claimed for the other Region, which is well, and no trial of this one.
+                SystemClock.pause(self.kept + Duration::from_secs(1)).await;
+                Ok(())
             }
             Verification::Delivers => self.deliver(region).await,
         }
