@@ -15,9 +15,9 @@ use crate::regions::{Regions, command, wait_for};
 pub const CASES: &[Case] = &[
     ("the_console_lets_in_only_its_own_page_with_its_own_cookie", lets_in),
     ("a_file_goes_through_the_console_and_every_stage_of_it_is_told", file_goes_through),
-    ("a_region_that_takes_calls_and_answers_none_does_not_stop_the_news_of_batches", half_dead),
-    ("a_state_table_that_does_not_answer_is_told_and_what_was_known_of_it_stays", table_away),
-    ("of_two_failovers_one_is_shown_step_by_step_and_the_others_are_told", fails_over),
+    ("the_console_asks_the_other_region_where_one_takes_calls_and_answers_none", half_dead),
+    ("the_console_tells_of_a_state_table_that_does_not_answer_and_keeps_what_was_known", table_away),
+    ("of_two_failovers_the_console_shows_one_step_by_step_and_tells_of_the_others", fails_over),
 ];
 
 /// How long anything may take that is waited for.

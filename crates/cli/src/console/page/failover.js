@@ -31,8 +31,10 @@ export function setUpFailover() {
     tellBanner();
     focusActive();
   });
-  // The button that asked for the failover is hidden once its Region is active, and nothing else has the focus then.
-  box.addEventListener("close", () => document.activeElement === document.body && focusActive());
+  // The button that asked for the failover is hidden once its Region is active: then the focus is nowhere, or still in what is closed.
+  box.addEventListener("close", () => {
+    if (document.activeElement === document.body || box.contains(document.activeElement)) focusActive();
+  });
   return {
     ask: explain,
     askStandby: () => {
