@@ -335,6 +335,15 @@ mod tests {
     }
 
     #[test]
+    fn where_formulas_are_quoted_no_apostrophe_separates_fields() {
+        let separated = SALES_ORDERS.replace("\"delimiter\": \",\"", "\"delimiter\": \"'\"");
+        assert!(Dataset::parse("sales-orders", separated.as_bytes()).is_ok());
+        let quoting = separated.replace("\"quoting\": \"all\"", "\"quoting\": \"all\", \"formulas\": \"quote\"");
+        let message = Dataset::parse("sales-orders", quoting.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains("delimiter: \"formulas\": \"quote\" writes apostrophes"), "{message}");
+    }
+
+    #[test]
     fn what_is_wrong_with_the_json_is_told_once() {
         let error = Dataset::parse("loans", b"{").unwrap_err();
         assert!(error.to_string().starts_with("dataset loans: EOF"), "{error}");

@@ -1,13 +1,13 @@
 //! `validate`: holds every row of one chunk against the dataset's rules.
 //!
 //! Writes two work files: the rows that passed, as they came, behind their row numbers; and the rejects. A bad row is an
-//! outcome, never an error. Memory is bounded by the chunk: what it holds, a number for each row, and a second quote for each
-//! quote in a rejected row; beside it one buffer of the download.
+//! outcome, never an error. Memory is bounded by the chunk: what it holds, a number for each row, and in a rejected row a second
+//! quote for each quote and an apostrophe for each formula; beside it one buffer of the download.
 
 use futures::StreamExt;
 
 use crate::csv::{Fields, Record, Records, Writer};
-use crate::dataset::{Dataset, Failed, Formulas, Quoting};
+use crate::dataset::{Dataset, Failed, Quoting};
 use crate::enrich::Asked;
 use crate::payload::{ChunkTask, Layout};
 use crate::ports::{ByteRange, InspectObjects, ObjectRef, ReadObjects, WriteObjects};
@@ -145,8 +145,7 @@ impl<'a> Validator<'a> {
             None => self.valid.numbered(row, record),
             Some(failed) => {
                 self.rejected += 1;
-                let formulas = self.dataset.output.formulas;
-                write_reject(&mut self.invalid, formulas, row, [&failed.field, &failed.rule], record);
+                write_reject(&mut self.invalid, self.dataset, row, [&failed.field, &failed.rule], record);
             }
         }
         self.row += 1;
@@ -178,12 +177,13 @@ pub(crate) fn rejects_writer() -> Writer {
 /// Writes one rejected row. Field and rule are the definition's, which keeps formulas out of them; the record is anybody's.
 pub(crate) fn write_reject(
     writer: &mut Writer,
-    formulas: Formulas,
+    dataset: &Dataset,
     row: &[u8],
     [field, rule]: [&str; 2],
     record: &[u8],
 ) {
-    writer.field(row).field(field.as_bytes()).field(rule.as_bytes()).cell(formulas, record).end();
+    writer.field(row).field(field.as_bytes()).field(rule.as_bytes());
+    writer.row(dataset.output.formulas, dataset.delimiter, record).end();
 }
 
 /// The decimal digits of a row number, without an allocation.

@@ -18,7 +18,7 @@ use crate::ports::{ByteRange, ObjectRef, ReadObjects, ServiceError, StoredObject
 /// Version of the work files: raise it whenever the same input may give work files with other bytes.
 ///
 /// It is part of a work prefix, so that an attempt takes over only what it would have written itself.
-pub const WORK_FORMAT: u32 = 1;
+pub const WORK_FORMAT: u32 = 2;
 /// Media type of every CSV that is written.
 pub const CSV: &str = "text/csv; charset=utf-8";
 /// Media type of manifests and summaries.

@@ -1,5 +1,7 @@
 //! Cells that a spreadsheet would take for a formula.
 
+use std::borrow::Cow;
+
 /// Characters with which a formula begins, or that a spreadsheet skips before one; the last four in their full width.
 const BEGINNINGS: [&[u8]; 12] = [
     b"=",
@@ -16,9 +18,65 @@ const BEGINNINGS: [&[u8]; 12] = [
     "＠".as_bytes(),
 ];
 
+/// What spreadsheets separate cells at, whatever the file's own delimiter is.
+const SEPARATORS: [u8; 3] = *b",;\t";
+
 /// Whether a spreadsheet may take a cell for a formula: it begins with one of these characters, and is no number.
 pub(crate) fn is_formula(cell: &[u8]) -> bool {
-    BEGINNINGS.iter().any(|beginning| cell.starts_with(beginning)) && !is_number(cell)
+    begins(cell) && !is_number(cell)
+}
+
+/// A row as it came, an apostrophe before each formula in it: before the whole, which is one cell of the rejects, and wherever
+/// a cell begins for whoever separates the file, or the row, at something else: at its own delimiter, a comma, a semicolon or a
+/// tab. A line break begins a cell as well: a quote that such a reader does not take for one does not hold it.
+pub(crate) fn guarded(row: &[u8], delimiter: u8) -> Cow<'_, [u8]> {
+    let whole = if is_formula(row) { Some(0) } else { formula_behind(delimiter, row) };
+    let separates = |byte: u8| byte == delimiter || SEPARATORS.contains(&byte) || is_line_break(byte);
+    let inside = row.iter().enumerate().filter(|(_, byte)| separates(**byte)).filter_map(|(at, &separator)| {
+        let start = at + 1;
+        formula_behind(separator, &row[start..]).map(|formula| start + formula)
+    });
+    let (mut guarded, mut written) = (Vec::new(), 0);
+    for formula in whole.into_iter().chain(inside) {
+        guarded.extend_from_slice(&row[written..formula]);
+        guarded.push(b'\'');
+        written = formula;
+    }
+    if guarded.is_empty() {
+        return Cow::Borrowed(row);
+    }
+    guarded.extend_from_slice(&row[written..]);
+    Cow::Owned(guarded)
+}
+
+/// Where in the text behind a separator a formula begins, if the cell there is one. Quotes before it are not looked at: they
+/// are doubled in the rejects, and two are an empty text with the formula behind it.
+fn formula_behind(separator: u8, text: &[u8]) -> Option<usize> {
+    let ends = |byte: u8| byte == separator || is_line_break(byte);
+    let quotes = quotes(text);
+    let (cell, quoted) = (&text[quotes..], quotes % 2 == 1);
+    if !begins(cell) || (!quoted && cell.first().is_some_and(|&byte| ends(byte))) {
+        return None;
+    }
+    let length = cell.iter().position(|&byte| byte == b'"' || (!quoted && ends(byte))).unwrap_or(cell.len());
+    let (value, behind) = cell.split_at(length);
+    let closing = self::quotes(behind);
+    let closed = !quoted || closing % 2 == 1;
+    let whole = closed && behind.get(closing).is_none_or(|&byte| ends(byte));
+    (!(whole && is_number(value))).then_some(quotes)
+}
+
+fn begins(cell: &[u8]) -> bool {
+    BEGINNINGS.iter().any(|beginning| cell.starts_with(beginning))
+}
+
+const fn is_line_break(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
+/// How many quotes a text begins with.
+fn quotes(text: &[u8]) -> usize {
+    text.iter().take_while(|&&byte| byte == b'"').count()
 }
 
 /// A number: perhaps a sign; digits, of which none need stand before the separator; perhaps one `.` or `,` and digits behind it;
@@ -51,7 +109,9 @@ fn digits(text: &[u8]) -> (usize, &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::is_formula;
+    use std::borrow::Cow;
+
+    use super::{guarded, is_formula};
 
     #[test]
     fn a_number_is_none_whatever_its_sign() {
@@ -96,6 +156,49 @@ mod tests {
             "-1\n",
         ] {
             assert!(is_formula(cell.as_bytes()), "{cell}");
+        }
+    }
+    #[test]
+    fn in_a_row_each_formula_gets_an_apostrophe_wherever_a_reader_separates() {
+        for (delimiter, row, expected) in [
+            (b';', "bad;=1+1;x", "bad;'=1+1;x"),
+            (b';', "=1;=1", "'=1;'=1"),
+            (b';', "bad,=1;x", "bad,'=1;x"),
+            (b',', "bad,=1;@x\t+y|-z", "bad,'=1;'@x\t'+y|-z"),
+            (b'|', "bad|-z", "bad|'-z"),
+            (b';', "bad;\"=1\";x", "bad;\"'=1\";x"),
+            (b';', "\"=1\";\"a;\"\"=1\"", "\"'=1\";\"a;\"\"'=1\""),
+            (b',', "bad,\"two\n=1\r\n\r+x\"", "bad,\"two\n'=1\r\n\r'+x\""),
+            (b';', "bad;＝1", "bad;'＝1"),
+            (b';', "bad;\"\n=1\"", "bad;\"'\n'=1\""),
+            // No number for a reader who does not separate there.
+            (b';', "bad;-1,x", "bad;'-1,x"),
+            (b';', "bad;-0,1+cmd", "bad;'-0,1+cmd"),
+            (b',', "bad,\"x\n-1,y\"", "bad,\"x\n'-1,y\""),
+            (b';', "bad;\"-0;1+x\"", "bad;\"'-0;1+x\""),
+            (b';', "bad;\"-1\"\";+2\"", "bad;\"'-1\"\";+2\""),
+            (b';', "bad;-1\"+x", "bad;'-1\"+x"),
+        ] {
+            let guarded = guarded(row.as_bytes(), delimiter);
+            assert_eq!(String::from_utf8_lossy(&guarded), expected, "{row}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_formulas_is_left_where_it_lies() {
+        for (delimiter, row) in [
+            (b';', "bad;-12.5;+3;-0,5;\"-1\";\"-0,5\""),
+            (b',', "bad,-1,50,\"-0,5\",x"),
+            (b',', "bad,\"12 Main Street,\r\nSpringfield;\n\n\""),
+            (b'\t', "bad\t\t\"\"\tx"),
+            (b';', "a=1; =1;'=1;1-1"),
+            (b'=', "a==b"),
+            (b';', ""),
+        ] {
+            assert!(
+                matches!(guarded(row.as_bytes(), delimiter), Cow::Borrowed(same) if same == row.as_bytes()),
+                "{row}"
+            );
         }
     }
 }

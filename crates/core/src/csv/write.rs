@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr_iter, memchr3};
 
-use super::formula::is_formula;
+use super::formula::{guarded, is_formula};
 use crate::dataset::{Formulas, Quoting};
 
 /// Writes records into a buffer.
@@ -50,6 +50,15 @@ impl Writer {
             return self.field(&[b"'", value].concat());
         }
         self.field(value)
+    }
+
+    /// Writes the next field of the record as the row that came, whose fields this delimiter separates: where formulas are
+    /// quoted, those inside it get an apostrophe too.
+    pub(crate) fn row(&mut self, formulas: Formulas, delimiter: u8, row: &[u8]) -> &mut Self {
+        match formulas {
+            Formulas::Quote => self.field(&guarded(row, delimiter)),
+            Formulas::Keep => self.field(row),
+        }
     }
 
     /// Writes the next field of the record, of which it is known that no quote is in it: nothing is looked for in vain.

@@ -177,10 +177,17 @@ fn check(name: &str, definition: Definition, digest: [u8; 32]) -> Result<Dataset
     check_name("name", name)?;
     let columns = check_columns(columns)?;
     let lookup = check_lookup(name, &columns, lookup)?;
+    let delimiter = check_delimiter(&delimiter)?;
+    if delimiter == b'\'' && output.formulas == Formulas::Quote {
+        return Err(problem(
+            "delimiter",
+            "\"formulas\": \"quote\" writes apostrophes, which then would separate fields",
+        ));
+    }
     Ok(Dataset {
         name: name.to_owned(),
         description,
-        delimiter: check_delimiter(&delimiter)?,
+        delimiter,
         rules: Rules::compile(&columns, &rules)?,
         output: check_output(&columns, &lookup.fields, output)?,
         lookup,

@@ -61,7 +61,7 @@ impl Join<'_> {
     ) -> Result<Joined, Problem> {
         let mut output = output_writer(self.dataset, first).with_room(self.output_bytes(keys, references));
         let formulas = self.dataset.output.formulas;
-        let mut rejects = Rejects::new(invalid, first, formulas);
+        let mut rejects = Rejects::new(invalid, first, self.dataset);
         let mut rows_out = 0;
         let mut keys = keys.of_rows().iter();
         let mut fields = Fields::new(self.dataset.delimiter);
@@ -138,17 +138,17 @@ struct Rejects<'a> {
     rest: &'a [u8],
     ends: LineEnds,
     writer: Writer,
-    formulas: Formulas,
+    dataset: &'a Dataset,
     rows: u64,
     reasons: Reasons,
     problem: Option<Problem>,
 }
 
 impl<'a> Rejects<'a> {
-    fn new(invalid: &'a [u8], header: bool, formulas: Formulas) -> Self {
+    fn new(invalid: &'a [u8], header: bool, dataset: &'a Dataset) -> Self {
         let writer = if header { rejects_header() } else { rejects_writer() };
         let (ends, reasons) = (LineEnds::new(b','), Reasons::default());
-        Self { rest: invalid, ends, writer, formulas, rows: 0, reasons, problem: None }
+        Self { rest: invalid, ends, writer, dataset, rows: 0, reasons, problem: None }
     }
 
     /// Adds a row whose line begins with its number.
@@ -157,7 +157,7 @@ impl<'a> Rejects<'a> {
         let mut digits = RowNumber::default();
         let number = digits.write(row);
         let record = line.get(number.len() + 1..).unwrap_or_default();
-        write_reject(&mut self.writer, self.formulas, number, [field, rule], record);
+        write_reject(&mut self.writer, self.dataset, number, [field, rule], record);
         self.count(field, rule);
     }
 

@@ -8,7 +8,10 @@ use tandem_core::work::WORK_FORMAT;
 use crate::support::{Journey, Sizes};
 
 /// What the files below hold under each format, the last one in use. Lines are added, never changed.
-const FORMATS: &[(u32, &str)] = &[(1, "39591be0a6608a6856bf2516bcddf54888f3a2b40e9788e0addce6b82bdce6ec")];
+const FORMATS: &[(u32, &str)] = &[
+    (1, "39591be0a6608a6856bf2516bcddf54888f3a2b40e9788e0addce6b82bdce6ec"),
+    (2, "dc6b6ad55a85df9f4fb62fc6a8192fb9ba412bd41d81b64ccd3a9053b4393af5"),
+];
 
 const REJECTING: &str = r#"{
   "description": "all fields in quotes, unknown keys rejected", "delimiter": ",",
@@ -57,7 +60,9 @@ fn work_files_with_other_bytes_have_another_format() {
     let rows: Vec<u8> = ROWS.iter().map(|&byte| if byte == b',' { b';' } else { byte }).collect();
     let rows = String::from_utf8_lossy(&rows).replace("000000", "ABC-0").replace('\u{FFFD}', "?");
     let completing = written("completing", COMPLETING, format!(" Article ;Text{rows}").as_bytes());
-    let all = [rejecting, completing].concat();
+    let guarding = COMPLETING.replace("\"quoting\"", "\"formulas\": \"quote\", \"quoting\"");
+    let guarding = written("guarding", &guarding, b"Text;Article\n-a;=1\n=1,;\n-1;=1;=2\nbad;\"x\n=1,-2\";");
+    let all = [rejecting, completing, guarding].concat();
     let digest: String = Sha256::digest(&all).iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(
         FORMATS.last(),
