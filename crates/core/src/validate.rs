@@ -138,7 +138,7 @@ impl<'a> Validator<'a> {
     }
 
     fn take(&mut self, record: &[u8]) {
-        let failed = first_failed(self.dataset, self.layout, &self.fields.parse(record));
+        let failed = first_failed(self.dataset, self.layout, record, &self.fields.parse(record));
         let mut digits = RowNumber::default();
         let row = digits.write(self.row);
         match failed {
@@ -152,17 +152,19 @@ impl<'a> Validator<'a> {
     }
 }
 
-fn first_failed(dataset: &Dataset, layout: &Layout, record: &Record<'_>) -> Option<Failed> {
+fn first_failed(dataset: &Dataset, layout: &Layout, raw: &[u8], record: &Record<'_>) -> Option<Failed> {
     if record.len() != layout.columns {
         return Some(Failed::new("", "field_count"));
     }
-    let Some(text) = record.text() else {
+    // A quote between the halves of a character is gone from the field, which then is text: the row, as it goes on, is not.
+    let is_text = record.is_without_quotes() || std::str::from_utf8(raw).is_ok();
+    let Some(text) = record.text().filter(|_| is_text) else {
         return Some(not_utf8(dataset, layout, record));
     };
     dataset.rules.first_failed(&text, &layout.positions)
 }
 
-/// Names the first column that is not UTF-8, or none if that is one the dataset does not use.
+/// Names the first column that is not UTF-8, or none if that is one the dataset does not use, or all are once quotes are gone.
 fn not_utf8(dataset: &Dataset, layout: &Layout, record: &Record<'_>) -> Failed {
     let broken = |position: &usize| record.get(*position).is_some_and(|field| std::str::from_utf8(field).is_err());
     let column = layout.positions.iter().position(broken).and_then(|index| dataset.columns.get(index));

@@ -74,6 +74,19 @@ fn bytes_that_are_not_utf8_reject_the_row_and_name_the_column_if_it_is_used() {
 }
 
 #[test]
+fn a_character_that_is_whole_only_once_its_quotes_are_gone_rejects_the_row_and_not_the_file() {
+    let file = [
+        HEADER.as_bytes(),
+        b"000000001,\"\xC3\"\xA9,Fruit,Online,H,1/2/2020,Asia,1/3/2020\n",
+        row("000000002").as_bytes(),
+    ]
+    .concat();
+    let (output, rejects, _) = run("sales-orders", file);
+    assert_eq!(output.lines().filter(|line| line.starts_with("\"000000002\"")).count(), 1, "{output}");
+    assert!(rejects.lines().nth(1).is_some_and(|line| line.starts_with("1,,utf8,")), "{rejects}");
+}
+
+#[test]
 fn the_other_dataset_checks_enums_formats_and_patterns_and_delivers_unmatched_rows() {
     let file = "Contact;SKU;Name;Net Price;Currency;Valid From\n\
                 a@example.com;ABC-0001;Screw;1.50;EUR;2024-02-29\n\

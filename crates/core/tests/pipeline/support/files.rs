@@ -10,7 +10,7 @@ const PRICE_HEADERS: &[&str] = &["SKU", "Name", "Net Price", "Currency", "Valid 
 /// Balanced oddities: none leaves a quote open.
 const ODD: &[&[u8]] = &[
     b"", b"\"\"", b"a\"b", b"\"ab\"c", b"\"a\"\"b\"", b"\"x\ny\"", b"\"x\r\ny\"", b"\"x;,y\"", b"x\r", b"\"q\"\r", b"\xFF",
-    b"\"\xC3\"", b"\xA9", b"\"\xFE\n\"", b" \"space\"", b"\r", b"\"\r\"", b"\"\n\n\"", "größe 漢字 🦀".as_bytes(),
+    b"\"\xC3\"", b"\xA9", b"\"\xC3\"\xA9", b"\"\xFE\n\"", b" \"space\"", b"\r", b"\"\r\"", b"\"\n\n\"", "größe 漢字 🦀".as_bytes(),
     b"\xEF\xBB\xBFbom", b"12345678", b"12a456789", b"999999999", b"\"000000001\"",
     b"a text that is far too long for a field that has a limit, whatever the limit of that field may be at all, in any of the datasets",
     b"=1+1", b"-12.5", b"+3", b"@x", b"-1-1", b"\"=a,;b\"", b"\"a,;=b\"", b"\"a\n=b\"", b"a;=b", b"a,@b", b"a\t+b", b"\"=b\"", b"\"a;\"\"-b\"\"\"", b"a,-1;-2", "＝1".as_bytes(), b"\"\t=1\"", b"2024-02-30", b"EURO", b"someone@", b"\t", b"\x00", b"'", b"1,5", b"1;5",

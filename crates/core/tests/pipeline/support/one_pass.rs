@@ -25,7 +25,7 @@ pub fn reference(dataset: &Dataset, file: &[u8]) -> Expected {
     let (mut row, mut rejected_rows) = (0, Vec::new());
     for (raw, record) in records {
         row += 1;
-        match judge(dataset, &definition, &header, &record) {
+        match judge(dataset, &definition, &header, &raw, &record) {
             Ok(values) => output.write_record(values).unwrap(),
             Err((field, rule)) => {
                 rejected_rows.push(row);
@@ -69,6 +69,7 @@ fn judge(
     dataset: &Dataset,
     definition: &Value,
     header: &Fields,
+    raw: &[u8],
     record: &Fields,
 ) -> Result<Vec<String>, (String, String)> {
     let at = |name: &str| header.iter().position(|field| String::from_utf8_lossy(field).trim() == name).unwrap();
@@ -76,7 +77,7 @@ fn judge(
     if record.len() != header.len() {
         return failed("", "field_count");
     }
-    if record.iter().any(|field| std::str::from_utf8(field).is_err()) {
+    if std::str::from_utf8(raw).is_err() {
         let broken = dataset.columns.iter().find(|column| std::str::from_utf8(&record[at(&column.header)]).is_err());
         return failed(broken.map_or("", |column| &column.field), "utf8");
     }
