@@ -109,9 +109,12 @@ impl<'a> json::Node<'a, RowJson> for Node<'a> {
         })
     }
 
-    /// Rows have no cycles: the identity that guards against them is not needed.
+    /// Where it lies. Rules may refer to themselves, and without it they would be followed until the stack is used up.
     fn identity(&self) -> Option<json::NodeIdentity> {
-        None
+        Some(json::NodeIdentity::new(match self {
+            Self::Row(row) => std::ptr::from_ref::<Row<'_>>(row).addr(),
+            Self::Text(text) => text.as_ptr().addr(),
+        }))
     }
 }
 

@@ -159,6 +159,28 @@ fn what_concerns_the_row_or_refers_elsewhere_is_left_to_jsonschema() {
 }
 
 #[test]
+fn rules_that_refer_to_themselves_come_to_an_end() {
+    for schema in [
+        json!({"$ref": "#"}),
+        json!({"allOf": [{"$ref": "#"}], "required": ["a"]}),
+        json!({"not": {"required": ["b"]}, "unevaluatedProperties": {"$ref": "#/properties/a"}, "properties": {"a": {"$ref": "#/properties/a"}}}),
+        json!({"properties": {"a": {"maxLength": 2, "anyOf": [{"$ref": "#/properties/a"}, {"const": "xyz"}]}}}),
+        json!({"$defs": {"x": {"$ref": "#/$defs/y"}, "y": {"allOf": [{"$ref": "#/$defs/x"}, {"pattern": "^x"}]}},
+            "properties": {"a": {"$ref": "#/$defs/x"}, "b": {"$ref": "#/$defs/y"}}}),
+    ] {
+        let rules = compiled(&schema).unwrap();
+        let plain = jsonschema::validator_for(&schema).unwrap();
+        for values in [["", "", ""], ["x", "", "z"], ["xyz", "x", ""], ["q", "q", "q"]] {
+            let members = FIELDS.iter().zip(values).filter(|(_, value)| !value.is_empty());
+            let row: Value = members.map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+            let values = values.map(str::to_owned);
+            let (verdict, _, used) = verdicts(&rules, &[0, 1, 2], &values);
+            assert_eq!((verdict, used), (plain.is_valid(&row), plain.is_valid(&row)), "{schema} {values:?}");
+        }
+    }
+}
+
+#[test]
 fn rules_that_no_row_keeps_or_that_say_nothing_are_refused_at_any_depth() {
     let fields = FIELDS.map(str::to_owned);
     let of_a = |rules: Value| json!({"properties": {"a": rules}});
