@@ -83,7 +83,9 @@ fn check_url(url: &str) -> Result<(), Problem> {
     let is_path = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~');
     let plain = !host.is_empty() && host.bytes().all(is_host) && path.bytes().all(is_path);
     let walks = path.split('/').any(|segment| matches!(segment, "." | ".."));
-    if !plain || walks || port.parse::<u16>().map_or(true, |port| port == 0) {
+    // A plus sign would be parsed, and be another host name in the signature.
+    let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    if !plain || walks || !is_port {
         let form = "https://host[:port]/path of ASCII letters, digits and \"/\", \".\", \"-\", \"_\", \"~\"";
         return Err(wrong(format!("{url:?} is not of the form {form}, without user, query or fragment")));
     }
@@ -121,6 +123,7 @@ mod tests {
             (SourceKind::Api, Some("https://user:1@h/"), "is not of the form"),
             (SourceKind::Api, Some("https://h:0/"), "is not of the form"),
             (SourceKind::Api, Some("https://h:70000/"), "is not of the form"),
+            (SourceKind::Api, Some("https://h:+443/"), "is not of the form"),
             (SourceKind::Api, Some("https://h:/"), "is not of the form"),
             (SourceKind::Api, Some("https://h/a?b=c"), "is not of the form"),
             (SourceKind::Api, Some("https://h/a#b"), "is not of the form"),

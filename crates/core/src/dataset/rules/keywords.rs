@@ -163,8 +163,8 @@ impl Schemas<'_> {
                 texts(value).iter().try_for_each(|name| field(self.fields, &at, name))?;
             }
         }
-        match rules.get("minProperties").and_then(Value::as_u64) {
-            Some(least) if least > self.fields.len() as u64 => {
+        match rules.get("minProperties").and_then(Value::as_f64) {
+            Some(least) if least > self.fields.len() as f64 => {
                 let text =
                     format!("{least} fields are asked for, and a row has {}: no row has them", self.fields.len());
                 Err(problem(format!("{at}.minProperties"), text))

@@ -200,6 +200,7 @@ fn rules_that_no_row_keeps_or_that_say_nothing_are_refused_at_any_depth() {
         (json!({"type": ["array"]}), "rules.type: a row is an object"),
         (json!({"minProperties": 2, "maxProperties": 1}), "rules: \"minProperties\" is above \"maxProperties\""),
         (json!({"minProperties": 4}), "rules.minProperties: 4 fields are asked for, and a row has 3"),
+        (json!({"minProperties": 4.0}), "rules.minProperties: 4 fields are asked for, and a row has 3"),
         (
             of_a(json!({"anyOf": [{"maxLength": 1}, {"patern": "x"}]})),
             "rules.properties.a.anyOf[1]: \"patern\" is no rule here",
