@@ -101,6 +101,7 @@ pub async fn run(args: &DeployArgs, which: &Which) -> anyhow::Result<()> {
     let watch = Watch::default();
     let work = async {
         match &target {
+            Target::Local(prepared, ..) if args.before_build => before_build(&[], prepared),
             Target::Local(prepared, aws, state) => {
                 let hooks = hooks::Local::new(state, prepared, !args.plan)?;
                 hooks.prepare().await?;
@@ -192,7 +193,7 @@ async fn deploy<A: Aws, H: Hooks>(
     }
     let failed = engine.allow_replacement(args.allow_replacement).run(&plan, &there).await;
     failed.map_err(|failed| anyhow::anyhow!("{failed}\nMend that, then go on with: {}", command_again()))?;
-    if past != Past::Deployed {
+    if past != Past::Deployed || rollout == Rollout::First {
         rollout::end(aws, settings).await?;
     }
     show::left(&left);

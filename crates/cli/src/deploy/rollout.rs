@@ -51,7 +51,9 @@ pub async fn begin(aws: &impl Aws, settings: &Settings) -> anyhow::Result<()> {
     let bucket = settings.artefact_bucket(primary);
     let begun = async {
         aws.ensure_bucket(primary, &bucket).await?;
-        aws.run(primary, &["s3api", "put-object", "--bucket", &bucket, "--key", BEGUN]).await
+        aws.run(primary, &["s3api", "put-object", "--bucket", &bucket, "--key", BEGUN]).await?;
+        // Of an earlier deployment, which was taken away since.
+        aws.run(primary, &["s3api", "delete-object", "--bucket", &bucket, "--key", MARK]).await
     };
     begun.await.map(drop).with_context(|| format!("no stack was made: {bucket} can't be written to"))
 }
@@ -80,7 +82,12 @@ pub async fn rollout(
 }
 
 fn is_first(past: Past, settings: &Settings, there: &BTreeMap<String, Vec<Stack>>) -> bool {
-    past == Past::Begun || past == Past::Unknown && !complete(settings, there)
+    match past {
+        Past::Begun => true,
+        Past::Unknown => !settings.regions.iter().all(|region| can_be_used(settings, there, region)),
+        // The mark outlives a destroy that keeps the data.
+        Past::Deployed => !settings.regions.iter().any(|region| can_be_used(settings, there, region)),
+    }
 }
 
 /// An update, given which Region is active or why none says so.
@@ -112,11 +119,11 @@ fn update(
     Ok(Rollout::Update { active })
 }
 
-/// Whether both Regions can be in use: their batch stacks were made.
-fn complete(settings: &Settings, there: &BTreeMap<String, Vec<Stack>>) -> bool {
+/// Whether a Region can be in use: its batch stack was made.
+fn can_be_used(settings: &Settings, there: &BTreeMap<String, Vec<Stack>>, region: &str) -> bool {
     let is_made = |status: &str| status == "CREATE_COMPLETE" || status.starts_with("UPDATE_");
     let made = |stack: &Stack| stack.name == settings.stack("batch") && is_made(&stack.status);
-    settings.regions.iter().all(|region| there.get(region).is_some_and(|stacks| stacks.iter().any(made)))
+    there.get(region).is_some_and(|stacks| stacks.iter().any(made))
 }
 
 #[cfg(test)]
@@ -161,7 +168,8 @@ mod tests {
             (Past::Unknown, with(["CREATE_COMPLETE", "ROLLBACK_COMPLETE"]), true),
             // The mark can be lost, with its bucket for example; who is active then is not a deployment's to change.
             (Past::Unknown, with(["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"]), false),
-            (Past::Deployed, BTreeMap::new(), false),
+            (Past::Deployed, with(["CREATE_COMPLETE", "ROLLBACK_COMPLETE"]), false),
+            (Past::Deployed, BTreeMap::new(), true),
         ] {
             assert_eq!(is_first(past, &settings, &there), first, "{past:?} {there:?}");
         }
@@ -193,7 +201,7 @@ mod tests {
         ]);
         begin(&aws, &settings).await.unwrap();
         end(&aws, &settings).await.unwrap();
-        let calls = ["s3api create-bucket", "s3api put-object", "s3api put-object", "s3api delete-object"];
-        assert_eq!(*aws.calls.borrow(), calls);
+        let calls = ["create-bucket", "put-object", "delete-object", "put-object", "delete-object"];
+        assert_eq!(*aws.calls.borrow(), calls.map(|call| format!("s3api {call}")));
     }
 }
