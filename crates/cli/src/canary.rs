@@ -140,11 +140,11 @@ fn region_text(region: &RegionReport) -> String {
 fn summary(report: &Report) -> String {
     let regions: Vec<&str> =
         report.regions.iter().filter(|region| !region.reachable).map(|region| region.region.as_str()).collect();
-    let regions = regions.join(" and ");
+    let (must, regions) = (if regions.len() == 1 { "it must" } else { "they must" }, regions.join(" and "));
     match (report.global.ok, regions.is_empty()) {
         (false, true) => String::from("the canary's file did not come through"),
-        (false, false) => format!("the canary's file did not come through, and {regions} did not answer as it must"),
-        (true, _) => format!("the canary's file came through, but {regions} did not answer as it must"),
+        (false, false) => format!("the canary's file did not come through, and {regions} did not answer as {must}"),
+        (true, _) => format!("the canary's file came through, but {regions} did not answer as {must}"),
     }
 }
 

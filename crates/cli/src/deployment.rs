@@ -82,9 +82,25 @@ impl Which {
     pub fn root(&self) -> PathBuf {
         self.project_dir.clone().unwrap_or_else(|| {
             let here = std::env::current_dir().unwrap_or_default();
-            let is_project = |folder: &&Path| folder.join("sam").is_dir() && folder.join("statemachines").is_dir();
-            here.ancestors().find(is_project).unwrap_or(&here).to_owned()
+            here.ancestors().find(|folder| is_project(folder)).unwrap_or(&here).to_owned()
         })
+    }
+
+    /// Why there can be no local Regions, and what to do: this is no project. `None`: it is one.
+    pub fn no_project(&self) -> Option<String> {
+        let root = self.root();
+        (!is_project(&root)).then(|| {
+            format!(
+                "{} is in no checkout of Tandem, and local Regions belong to one: go there, or name it with --project-dir or \
+                 TANDEM_PROJECT_DIR",
+                root.display()
+            )
+        })
+    }
+
+    /// The local Regions are asked for and do not run, as far as can be seen from here.
+    pub fn not_running(&self) -> Unreachable {
+        self.no_project().map_or_else(not_running, Unreachable)
     }
 
     /// The dataset definitions of the project.
@@ -112,11 +128,13 @@ impl Which {
     }
 
     /// What else may have been meant where AWS is asked, to be said before what is wrong there.
-    fn or_local(&self) -> &'static str {
-        if self.target == Target::Auto && self.running().is_none() {
-            "the local Regions do not run (start them with `tandem local up`), and "
-        } else {
-            ""
+    fn or_local(&self) -> String {
+        if self.target != Target::Auto || self.running().is_some() {
+            return String::new();
+        }
+        match self.no_project() {
+            Some(why) => format!("{why}; and "),
+            None => String::from("the local Regions do not run (start them with `tandem local up`), and "),
         }
     }
 
@@ -135,14 +153,19 @@ impl Which {
     pub async fn find_in(&self, region: Option<&str>) -> anyhow::Result<Deployment> {
         match self.local() {
             Some(state) => Deployment::local(state).await,
-            None if self.target == Target::Local => Err(not_running().into()),
+            None if self.target == Target::Local => Err(self.not_running().into()),
             None => Deployment::on_aws(self, region).await,
         }
     }
 }
 
-/// The local Regions are asked for and do not run.
-pub fn not_running() -> Unreachable {
+/// Whether a folder is a project's root.
+fn is_project(folder: &Path) -> bool {
+    folder.join("sam").is_dir() && folder.join("statemachines").is_dir()
+}
+
+/// The local Regions of a project are asked for and do not run.
+fn not_running() -> Unreachable {
     Unreachable(String::from("the local Regions do not run for this project: start them with `tandem local up`"))
 }
 
@@ -188,7 +211,7 @@ impl Deployment {
         }
         let config = loader.load().await;
         let or_local = which.or_local();
-        check_credentials(&config, or_local).await?;
+        check_credentials(&config, &or_local).await?;
         let suffix = which.suffix.as_deref().unwrap_or(DEFAULT_SUFFIX).to_owned();
         let (batch, state) = (format!("tandem-{suffix}-batch"), format!("tandem-{suffix}-state"));
         let found = match stack::find(&config, &batch).await? {

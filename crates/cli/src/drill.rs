@@ -25,7 +25,7 @@ use self::files::Files;
 use self::operator::Operator;
 use self::strike::Struck;
 use self::undisturbed::undisturbed;
-use crate::deployment::{Deployment, Target, Which, not_running};
+use crate::deployment::{Deployment, Target, Which};
 use crate::exit::{Interrupted, TimedOut, interruption, usage};
 
 /// How `--help` goes on.
@@ -129,7 +129,7 @@ impl Drill {
             let remedy = "on AWS start the experiment of this name (docs/CHAOS.md) and give the runbook's commands";
             return Err(usage(format!("a drill strikes the local Regions only; {remedy}")));
         }
-        let state = which.local().ok_or_else(not_running)?;
+        let state = which.local().ok_or_else(|| which.not_running())?;
         let (admin, deployment) = (Admin::new(&state), which.find().await?);
         let lost = undisturbed(&admin, &state, &deployment).await?;
         let left = state.regions.iter().find(|region| **region != lost).context("there is only one Region")?.clone();

@@ -6,7 +6,7 @@ use tandem_local::{Email, mailbox};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::deployment::{Which, not_running};
+use crate::deployment::Which;
 use crate::terminal::one_line;
 
 /// Arguments of `emails`.
@@ -25,7 +25,7 @@ pub struct EmailsArgs {
 /// # Errors
 /// When the local Regions do not run.
 pub async fn run(args: &EmailsArgs, which: &Which) -> anyhow::Result<()> {
-    let state = which.local().ok_or_else(not_running)?;
+    let state = which.local().ok_or_else(|| which.not_running())?;
     let mut emails = mailbox(&state).await?;
     emails.drain(..emails.len().saturating_sub(args.limit));
     if args.json {

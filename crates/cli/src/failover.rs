@@ -24,7 +24,7 @@ pub use self::live::note;
 use self::live::{Live, Shown};
 pub use self::outcome::Outcome;
 pub use self::takeover::{Begun, Takeover};
-use crate::deployment::{Deployment, Target, Which, not_running};
+use crate::deployment::{Deployment, Target, Which};
 use crate::exit::{Interrupted, interruption, usage};
 
 /// By what local pauses are shortened: what takes minutes on AWS takes seconds here.
@@ -127,7 +127,7 @@ async fn target(args: &FailoverArgs, which: &Which, local: Option<&LocalState>) 
         return Ok(Some(named.clone()));
     }
     let Some(state) = local else {
-        return if which.target == Target::Local { Err(not_running().into()) } else { Ok(None) };
+        return if which.target == Target::Local { Err(which.not_running().into()) } else { Ok(None) };
     };
     let regions = Admin::new(state).regions().await?;
     let isolated: Vec<&String> = state

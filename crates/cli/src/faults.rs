@@ -9,7 +9,7 @@ use serde::Serialize;
 use tandem_local::admin::{Admin, RegionState, RegionStatus, ReplicationSettings, ReplicationStatus};
 use tandem_local::{LocalState, RoutingMode, arc, functions};
 
-use crate::deployment::{Target, Which, not_running};
+use crate::deployment::{Target, Which};
 use crate::exit::usage;
 use crate::terminal::{one_line, table};
 
@@ -270,7 +270,7 @@ fn local(which: &Which, instead: &str) -> anyhow::Result<LocalState> {
             "this works on the local Regions only, because it acts on the edge before them; on AWS {instead}"
         )));
     }
-    which.local().ok_or_else(|| not_running().into())
+    which.local().ok_or_else(|| which.not_running().into())
 }
 
 fn known(name: &str, all: &[impl AsRef<str>]) -> anyhow::Result<()> {

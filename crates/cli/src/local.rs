@@ -122,6 +122,11 @@ pub async fn run(command: &LocalCommand, which: &Which) -> anyhow::Result<()> {
     if which.target == Target::Aws {
         return Err(usage("`tandem local` is about the local Regions: leave --target aws out"));
     }
+    // The one that serves was told which project it is for.
+    let served = matches!(command, LocalCommand::Serve { .. });
+    if let Some(why) = which.no_project().filter(|_| !served) {
+        return Err(usage(why));
+    }
     match command {
         LocalCommand::Up(args) => up(args, which).await,
         LocalCommand::Status { json } => status(*json, which).await,

@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 
@@ -16,10 +17,18 @@ const COMMANDS: [&[&str]; 3] =
 const NO_STACK: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code>\
     <Message>Stack does not exist</Message></Error><RequestId>1</RequestId></ErrorResponse>";
 
-/// The command, with nothing of the caller's shell but this.
+/// The command in a project where nothing runs, with nothing of the caller's shell but this.
 fn tandem(arguments: &[&str], shell: &[(&str, &str)]) -> Output {
+    let project = Path::new(NOWHERE).join("project");
+    for folder in ["sam", "statemachines"] {
+        std::fs::create_dir_all(project.join(folder)).unwrap();
+    }
+    tandem_in(&project, arguments, shell)
+}
+
+fn tandem_in(project: &Path, arguments: &[&str], shell: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
-    command.args(["--project-dir", NOWHERE]).args(arguments).current_dir(NOWHERE).env_clear();
+    command.arg("--project-dir").arg(project).args(arguments).current_dir(NOWHERE).env_clear();
     command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", NOWHERE).envs(shell.iter().copied());
     command.output().unwrap()
 }
@@ -83,5 +92,25 @@ fn where_the_local_regions_are_asked_for_nothing_else_is() {
     for command in COMMANDS {
         let said = unreachable(&[&["--target", "local"], command].concat(), &[]);
         assert!(said.contains("start them with `tandem local up`") && !said.contains("AWS"), "{command:?}: {said}");
+    }
+}
+
+#[test]
+fn outside_every_checkout_the_way_into_one_is_told_and_nothing_is_started_or_ended() {
+    let local: [(&[&str], i32); 5] = [
+        (&["status"], 4),
+        (&["--target", "local", "status"], 4),
+        (&["local", "up", "--detach"], 2),
+        (&["local", "status"], 2),
+        (&["local", "down"], 2),
+    ];
+    for (command, status) in local {
+        let output = tandem_in(Path::new(NOWHERE), command, &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{command:?}: {said}");
+        assert!(
+            said.contains("is in no checkout of Tandem") && said.contains("TANDEM_PROJECT_DIR"),
+            "{command:?}: {said}"
+        );
     }
 }

@@ -181,7 +181,9 @@ impl Datasets {
 
 /// No dataset of that name is defined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("There is no dataset {name:?}; upload the file under the folder of one of: {known}.")]
+#[error(
+    "There is no dataset {name:?}; there are: {known}. A file is of the one whose name its folder below input/ has."
+)]
 pub struct UnknownDataset {
     name: String,
     known: String,

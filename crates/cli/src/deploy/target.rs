@@ -11,8 +11,11 @@ use tandem_local::LocalState;
 use tandem_local::deploy::LocalAws;
 
 use super::Common;
-use crate::deployment::{Deployment, Target as Asked, Which, not_running};
+use crate::deployment::{Deployment, Target as Asked, Which};
 use crate::exit::{told, usage};
+
+/// Parameters that are about a configuration's own Regions and account, and mean nothing to others.
+const OF_THE_REGIONS: [&str; 4] = ["CanaryRegion", "Consistency", "KmsKeyArn", "WitnessRegion"];
 
 /// What was asked for, whole.
 pub struct Prepared {
@@ -38,7 +41,7 @@ impl Target {
         let root = which.root().canonicalize().unwrap_or_else(|_| which.root());
         let given = common.config.as_ref().map(|file| config::load(file, &root)).transpose()?;
         if common.local || which.target == Asked::Local {
-            return Self::local(given, which, &root);
+            return Self::local(given, common.config.as_deref(), which, &root);
         }
         let Some(config) = given else {
             return Err(usage(
@@ -56,18 +59,25 @@ impl Target {
         Ok(Self::Aws(Box::new(Prepared { config, folders, which }), aws))
     }
 
-    fn local(given: Option<Config>, which: &Which, root: &Path) -> anyhow::Result<Self> {
-        let state = LocalState::load(root).filter(|state| state.ready && state.is_alive()).ok_or_else(not_running)?;
+    fn local(given: Option<Config>, file: Option<&Path>, which: &Which, root: &Path) -> anyhow::Result<Self> {
+        let state = LocalState::load(root)
+            .filter(|state| state.ready && state.is_alive())
+            .ok_or_else(|| which.not_running())?;
         let settings = tandem_local::deploy::settings(&state.options);
         let (sender, recipient) = (state.options.sender.clone(), state.options.recipient.clone());
         let architecture = settings.parameters["batch"]["Architecture"].clone();
         let mut config = Config { settings, witness: None, sender, recipient, architecture, max_concurrency: 0 };
-        if let Some(given) = given {
+        if let (Some(given), Some(file)) = (given, file) {
+            errln!(
+                "{} is well. Here its chunk sizes, times and other parameters are meant, and not its Regions, account, suffix, \
+                 addresses, routing and key.",
+                file.display()
+            );
             config.max_concurrency = given.max_concurrency;
             config.witness = given.witness;
             for (template, values) in given.settings.parameters {
                 let told = config.settings.parameters.entry(template).or_default();
-                for (name, value) in values {
+                for (name, value) in values.into_iter().filter(|(name, _)| !OF_THE_REGIONS.contains(&name.as_str())) {
                     // What the local Regions are is stronger.
                     told.entry(name).or_insert(value);
                 }

@@ -224,7 +224,8 @@ impl Outcome {
         let mut text = match taken_over {
             0 => String::from("this run took over no batch\n"),
             _ => format!(
-                "{taken_over} batches taken over: {} delivered, {} failed, {} open\n",
+                "{taken_over} {} taken over: {} delivered, {} failed, {} open\n",
+                if taken_over == 1 { "batch" } else { "batches" },
                 followed.number(BatchStatus::Delivered),
                 followed.number(BatchStatus::Failed),
                 followed.open.len()

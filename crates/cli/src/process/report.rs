@@ -65,9 +65,12 @@ impl Report {
         let merge = &self.finished.merge;
         let (out, rows) = (grouped(merge.rows_out), grouped(merge.rows_in));
         let mut text = format!("{out} of {rows} rows in {:.2} s\n", self.seconds);
+        if merge.rows_rejected > 0 {
+            text += &format!("rejected: {} rows, most of them for\n", grouped(merge.rows_rejected));
+        }
         for reason in &merge.reasons {
             let field = if reason.field.is_empty() { "record" } else { &reason.field };
-            text += &format!("rejected: {field}: {} ({} rows)\n", reason.rule, grouped(reason.count));
+            text += &format!("  {field}: {} ({} rows)\n", reason.rule, grouped(reason.count));
         }
         text + &format!("{}\n{}\n", self.output.display(), self.rejects.display())
     }

@@ -267,9 +267,21 @@ fn check_lookup(dataset: &str, columns: &[Column], lookup: LookupDefinition) -> 
             return Err(problem("lookup.fields", format!("{field:?} is the name of an input field too: rename one")));
         }
     }
-    let key = position(columns, &key)
-        .ok_or_else(|| problem("lookup.key", format!("{key:?} is no field of any column: use one of them")))?;
+    let key = position(columns, &key).ok_or_else(|| {
+        problem(
+            "lookup.key",
+            format!(
+                "{key:?} is no field of any column: use one of {}",
+                listed(columns.iter().map(|column| &column.field))
+            ),
+        )
+    })?;
     Ok(Lookup { source, table, key, fields, unmatched })
+}
+
+/// Names as a sentence lists them.
+fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn check_output(columns: &[Column], lookup_fields: &[String], output: OutputDefinition) -> Result<Output, Problem> {
@@ -293,11 +305,9 @@ fn check_output(columns: &[Column], lookup_fields: &[String], output: OutputDefi
             .map(Source::Input)
             .or_else(|| lookup_fields.iter().position(|field| *field == column.field).map(Source::Lookup));
         let unknown = || {
-            let field = &column.field;
-            problem(
-                "output.columns",
-                format!("{field:?} is neither an input field nor a lookup field: use one of those"),
-            )
+            let known = listed(columns.iter().map(|column| &column.field).chain(lookup_fields));
+            let text = format!("{:?} is neither an input field nor a lookup field: use one of {known}", column.field);
+            problem("output.columns", text)
         };
         Ok(OutputColumn { source: source.ok_or_else(unknown)?, header: column.header })
     };

@@ -84,6 +84,9 @@ impl Rules {
     }
 }
 
+/// Said of a pattern that is none: most often it is one elsewhere.
+const NO_PATTERN: &str = ": patterns are matched in linear time, so they know no look-around and no back-references";
+
 fn validator(schema: &Value) -> Result<Validator<RowJson>, Problem> {
     // A pattern runs over what strangers upload: the linear-time engine keeps a hostile field from stalling a chunk.
     jsonschema::options_for::<RowJson>()
@@ -91,5 +94,9 @@ fn validator(schema: &Value) -> Result<Validator<RowJson>, Problem> {
         .should_ignore_unknown_formats(false)
         .with_pattern_options(PatternOptions::regex())
         .build(schema)
-        .map_err(|error| problem(format!("rules{}", error.instance_path()), error.to_string()))
+        .map_err(|error| {
+            let place = error.instance_path().as_str().replace('/', ".");
+            let hint = if place.ends_with(".pattern") { NO_PATTERN } else { "" };
+            problem(format!("rules{place}"), format!("{error}{hint}"))
+        })
 }

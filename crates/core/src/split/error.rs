@@ -32,7 +32,7 @@ pub enum SplitError {
         found: String,
     },
     /// Needed columns are not in its header.
-    #[error("{} missing from the file's first line{hint}: add what is missing and upload the file again.", name_columns(.columns))]
+    #[error("{} missing from the file's first line{hint}: add or rename what is missing and upload the file again.", name_columns(.columns))]
     MissingColumn {
         /// Headers of the missing columns.
         columns: Vec<String>,

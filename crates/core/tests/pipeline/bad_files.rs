@@ -90,17 +90,17 @@ fn a_missing_column_is_named_with_what_stands_there_instead() {
     };
     missing(
         "uuid,Country,Sales Channel,Order Priority,Order Date,Region,Ship Date",
-        "The column \"Item Type\" is missing from the file's first line: add what is missing and upload the file again.",
+        "The column \"Item Type\" is missing from the file's first line: add or rename what is missing and upload the file again.",
     );
     missing(
         &HEADER.replace("Item Type", "item_type"),
         "The column \"Item Type\" is missing from the file's first line, which has \"item_type\" instead of \"Item Type\": \
-         add what is missing and upload the file again.",
+         add or rename what is missing and upload the file again.",
     );
     missing(
         &HEADER.replace("Country", "Contry").replace("Region", "Area"),
         "The columns \"Country\" and \"Region\" are missing from the file's first line, which has \"Contry\" instead of \
-         \"Country\": add what is missing and upload the file again.",
+         \"Country\": add or rename what is missing and upload the file again.",
     );
 }
 

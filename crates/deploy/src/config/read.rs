@@ -22,32 +22,37 @@ pub struct Reader<'a> {
     text: &'a str,
     table: Spanned<DeTable<'a>>,
     problems: Vec<Problem>,
+    /// Whether the file is no TOML: what was read of it is a guess.
+    broken: bool,
     known: BTreeSet<(String, String)>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(text: &'a str) -> Self {
         let (table, errors) = DeTable::parse_recoverable(text);
-        let mut reader = Self { text, table, problems: Vec::new(), known: BTreeSet::new() };
+        let broken = !errors.is_empty();
+        let mut reader = Self { text, table, problems: Vec::new(), broken, known: BTreeSet::new() };
         for error in errors {
             let line = reader.line(error.span().unwrap_or_default());
-            reader.problem(line, error.message().to_owned());
+            reader.problems.push(Problem { line, what: error.message().to_owned() });
         }
         reader
     }
 
     /// The problems, with the keys that nobody asked for among them.
     pub fn finish(mut self) -> Vec<Problem> {
-        // After a mistake in the grammar, what was read is a guess.
-        if self.problems.is_empty() || !self.known.is_empty() {
+        if !self.broken {
             let unknown = self.unknown();
             self.problems.extend(unknown);
         }
         self.problems
     }
 
+    /// A problem with what the file says; of one that is no TOML only its grammar counts.
     pub fn problem(&mut self, line: usize, what: String) {
-        self.problems.push(Problem { line, what });
+        if !self.broken {
+            self.problems.push(Problem { line, what });
+        }
     }
 
     /// The value of a key, in a section or, with an empty name, before all sections.
