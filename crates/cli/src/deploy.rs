@@ -112,7 +112,9 @@ pub async fn run(args: &DeployArgs, which: &Which) -> anyhow::Result<()> {
             Target::Aws(prepared, aws) => {
                 let Prepared { config, folders, .. } = prepared.as_ref();
                 let mut findings = checks::of_the_account(aws, config).await;
-                findings.push(credentials::of_the_sdk(aws, config).await);
+                if !without_credentials(&findings) {
+                    findings.push(credentials::of_the_sdk(aws, config).await);
+                }
                 if args.before_build {
                     return before_build(&findings, prepared);
                 }
@@ -174,7 +176,7 @@ async fn deploy<A: Aws, H: Hooks>(
     if !args.plan {
         without_a_problem(&findings)?;
     }
-    if findings.iter().any(|finding| !finding.ok && finding.check == "credentials") {
+    if without_credentials(&findings) {
         anyhow::bail!("without credentials there is nothing to compare with");
     }
     let settings = &prepared.config.settings;
@@ -217,6 +219,11 @@ impl DeployArgs {
             active => Ok(active.as_deref()),
         }
     }
+}
+
+/// Whether the `aws` command can ask nothing.
+fn without_credentials(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| !finding.ok && finding.check == "credentials")
 }
 
 /// An error if a check found a problem.
