@@ -162,3 +162,9 @@ fn one_key_is_told_to_whatever_seals_or_opens_something() {
         assert_eq!(settings.parameters[template]["KmsKeyArn"], key, "{template}");
     }
 }
+
+#[test]
+fn of_a_file_that_is_no_toml_its_grammar_alone_is_told() {
+    let problems = judge("suffix = \"dev\"\naccount = abc\n").unwrap_err();
+    assert_eq!(problems.iter().map(|problem| problem.line).collect::<Vec<_>>(), [2], "{problems:?}");
+}
