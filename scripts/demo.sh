@@ -166,7 +166,7 @@ failover_story() {
     for batch in "${batches[@]}" "$late"; do
         "$tandem" fetch "$batch" --output-dir "$work/fetched/$batch" > /dev/null
         cmp "$work/fetched/undisturbed/output.csv" "$work/fetched/$batch/output.csv"
-        emails=$("$tandem" emails --limit 100 | grep -c "^Batch: $batch")
+        emails=$("$tandem" emails --limit 100 | grep -c "^Batch: *$batch")
         printf '%s  %s e-mail, same output\n' "$batch" "$emails"
         [ "$emails" -eq 1 ]
     done

@@ -39,8 +39,8 @@ pub struct GenerateArgs {
     /// Another seed gives other rows; the same seed gives the same bytes
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Dataset to make rows of: sales-orders or price-list
-    #[arg(long, default_value = "sales-orders")]
+    /// Dataset to make rows of
+    #[arg(long, default_value = sales_orders::SHAPE.dataset, value_parser = SHAPES.map(|shape| shape.dataset))]
     pub dataset: String,
     /// Percentage of rows that are bad, in all the ways a row can be; exact in every 10,000 rows
     #[arg(long, default_value_t = 1.0, value_name = "PERCENT", value_parser = percent)]

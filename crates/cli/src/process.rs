@@ -117,9 +117,13 @@ impl Definition {
     }
 }
 
+/// About a file that was named: the caller is wrong if it is not there.
+fn about(path: &Path) -> anyhow::Result<std::fs::Metadata> {
+    std::fs::metadata(path).map_err(|error| usage(format!("cannot read {}: {error}", path.display())))
+}
+
 fn process(args: &ProcessArgs, dataset: &Dataset, stop: &Arc<AtomicBool>) -> Result<Report, Failure> {
-    let about = std::fs::metadata(&args.file)
-        .map_err(|error| usage(format!("cannot read {}: {error}", args.file.display())))?;
+    let (file, _) = (about(&args.file)?, about(&args.reference)?);
     let scratch = Scratch::open(args)?;
     let begun = Instant::now();
     let before = usage::memory();
@@ -129,7 +133,7 @@ fn process(args: &ProcessArgs, dataset: &Dataset, stop: &Arc<AtomicBool>) -> Res
     let reference_bytes = usage::memory().saturating_sub(before);
     let loaded = begun.elapsed();
     // Split and validate read the file once each.
-    let bar = bytes_bar(2 * about.len(), "processing");
+    let bar = bytes_bar(2 * file.len(), "processing");
     let folder = Folder::new(scratch.path(), &args.file, stop, &bar).context("cannot begin")?;
     let pipeline = Pipeline { folder: &folder, reference: &table, dataset, stop };
     let finished = pipeline.run(&args.file).map_err(|failure| failure.or_interrupted(stop));
@@ -142,7 +146,7 @@ fn process(args: &ProcessArgs, dataset: &Dataset, stop: &Arc<AtomicBool>) -> Res
         dataset: dataset.name.clone(),
         output,
         rejects,
-        bytes: about.len(),
+        bytes: file.len(),
         seconds: begun.elapsed().as_secs_f64(),
         load_seconds: loaded.as_secs_f64(),
         reference_records: table.len(),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tandem_aws::mrap::UploadError;
 use tandem_core::batch::{BatchId, BatchRecord, BatchStatus};
 use tandem_core::canary;
-use tandem_core::dataset::{DEFAULT_DATASET, Datasets};
+use tandem_core::dataset::{DEFAULT_DATASET, Datasets, folder_of_no_dataset};
 use tandem_core::event::{INPUT_PREFIX, Upload};
 use tandem_core::ports::StoredObject;
 use time::OffsetDateTime;
@@ -212,7 +212,7 @@ impl Outcome {
             (Some(given_up), _) => Err(given_up),
             (None, Some(record)) if record.status == BatchStatus::Failed => {
                 let reason = record.reason.as_deref().unwrap_or("no reason was recorded");
-                anyhow::bail!("the batch failed: {}", one_line(reason))
+                anyhow::bail!("the batch failed: {}{}", one_line(reason), read_as(&record))
             }
             (None, _) => Ok(()),
         }
@@ -281,6 +281,14 @@ impl Outcome {
     }
 }
 
+/// That a file was read as another dataset's than its folder seems to say.
+fn read_as(record: &BatchRecord) -> String {
+    let dataset = &record.dataset;
+    folder_of_no_dataset(&record.key, dataset).map_or_else(String::new, |folder| {
+        format!(" (its folder {} named no dataset when it came, so it was read as one of {dataset})", one_line(folder))
+    })
+}
+
 /// That the same file came under the same key before, and what does its work again.
 fn already(record: &BatchRecord) -> String {
     let ended = if record.status == BatchStatus::Delivered { "delivered" } else { "failed" };
@@ -295,6 +303,16 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn a_file_whose_folder_named_no_dataset_is_said_to_have_been_read_as_one_of_the_default() {
+        let read = |key: &str| {
+            let upload = Upload { bucket: "b".into(), key: key.into(), etag: "e".into(), version_id: None, size: 1 };
+            read_as(&upload.first_claim("sales-orders", "us-east-1", "2026-01-01T00:00:00.000Z"))
+        };
+        assert!(read("input/loans/a.csv").contains("its folder loans named no dataset"));
+        assert_eq!([read("input/sales-orders/a.csv"), read("input/a.csv")], ["", ""]);
+    }
 
     fn args(file: &str, key: Option<&str>) -> PutArgs {
         PutArgs {

@@ -167,16 +167,24 @@ impl Datasets {
     /// Name of the dataset of an upload: its first folder under `input/` if that names a dataset, otherwise the default.
     #[must_use]
     pub fn for_key<'a>(&'a self, key: &str) -> &'a str {
-        key.strip_prefix(INPUT_PREFIX)
-            .and_then(|rest| rest.split_once('/'))
-            .and_then(|(folder, _)| self.0.get_key_value(folder))
-            .map_or(DEFAULT_DATASET, |(name, _)| name)
+        folder(key).and_then(|folder| self.0.get_key_value(folder)).map_or(DEFAULT_DATASET, |(name, _)| name)
     }
 
     /// All datasets, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Dataset> {
         self.0.values()
     }
+}
+
+/// The first folder of an upload under `input/`.
+fn folder(key: &str) -> Option<&str> {
+    key.strip_prefix(INPUT_PREFIX)?.split_once('/').map(|(folder, _)| folder)
+}
+
+/// That an upload's folder named no dataset, so that it was read as one of the default: what its owner may not have meant.
+#[must_use]
+pub fn folder_of_no_dataset<'a>(key: &'a str, dataset: &str) -> Option<&'a str> {
+    folder(key).filter(|folder| *folder != dataset)
 }
 
 /// No dataset of that name is defined.

@@ -6,6 +6,7 @@
 
 use askama::Template;
 
+use crate::dataset::folder_of_no_dataset;
 use crate::payload::{BatchInput, MergeOutput, ReasonCount};
 use crate::ports::Email;
 use crate::text::{is_deceptive, unlinked};
@@ -37,6 +38,7 @@ pub fn delivered(batch: &BatchInput, merge: &MergeOutput, links: &Links) -> Emai
         file_name: unlinked(&file_name(&batch.key)),
         key: unlinked(&printable(&batch.key)),
         batch_id: batch.batch_id.to_string(),
+        dataset: batch.dataset.clone(),
         rows_in: merge.rows_in,
         rows_out: merge.rows_out,
         rows_rejected: merge.rows_rejected,
@@ -119,6 +121,7 @@ struct Delivered {
     file_name: String,
     key: String,
     batch_id: String,
+    dataset: String,
     rows_in: u64,
     rows_out: u64,
     rows_rejected: u64,
@@ -134,6 +137,9 @@ struct Failed {
     file_name: String,
     key: String,
     batch_id: String,
+    dataset: String,
+    /// The file's folder, if it is not the dataset's.
+    folder: Option<String>,
     reason: String,
 }
 
@@ -143,6 +149,8 @@ impl Failed {
             file_name: unlinked(&file_name(&batch.key)),
             key: unlinked(&printable(&batch.key)),
             batch_id: batch.batch_id.to_string(),
+            dataset: batch.dataset.clone(),
+            folder: folder_of_no_dataset(&batch.key, &batch.dataset).map(|folder| unlinked(&printable(folder))),
             reason: printable(reason),
         }
     }
@@ -259,6 +267,25 @@ mod tests {
         let mail = failed(&batch("input/a.csv"), "The column \"<b>\" is missing.");
         assert!(mail.html.contains("&#60;b&#62;") || mail.html.contains("&lt;b&gt;"), "{}", mail.html);
         assert!(mail.text.contains("\"<b>\""), "{}", mail.text);
+    }
+
+    #[test]
+    fn every_mail_says_as_which_dataset_the_file_was_read_and_a_failed_one_that_its_folder_named_none() {
+        let mails = |key: &str| {
+            let batch = batch(key);
+            [failed(&batch, "r"), given_up(&batch, "r"), delivered(&batch, &merge(1), &links())]
+        };
+        for key in ["input/a.csv", "input/sales-orders/a.csv", "input/<loans>/a.csv"] {
+            for mail in mails(key) {
+                assert!(mail.text.contains("Dataset: sales-orders\n"), "{}", mail.text);
+                assert!(mail.html.contains("Dataset: sales-orders<br>"), "{}", mail.html);
+            }
+        }
+        let [mail, ..] = mails("input/<loans>/a.csv");
+        assert!(mail.text.contains("folder <loans> named no dataset"), "{}", mail.text);
+        assert!(mail.html.contains("loans") && !mail.html.contains("<loans>"), "{}", mail.html);
+        let [mail, ..] = mails("input/sales-orders/a.csv");
+        assert!(!mail.text.contains("named no dataset") && !mail.html.contains("named no dataset"), "{}", mail.text);
     }
 
     #[test]

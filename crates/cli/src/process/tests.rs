@@ -189,6 +189,11 @@ fn what_cannot_be_read_is_named() {
     let file = place.file("f.csv", HEADER.as_bytes());
     let missing = failure(&place.args(place.0.join("none.csv"), file.clone()));
     assert_eq!(status_of(&missing.error), Status::Usage);
+    let mut args = place.args(file.clone(), file.clone());
+    args.reference = place.0.join("none.csv");
+    let missing = failure(&args);
+    assert_eq!(status_of(&missing.error), Status::Usage);
+    assert!(format!("{:#}", missing.error).contains("none.csv"), "{:#}", missing.error);
     let wrong = failure(&place.args(file.clone(), file));
     assert!(format!("{:#}", wrong.error).contains("there is no column \"id\""), "{:#}", wrong.error);
     assert!(place.results().is_empty());

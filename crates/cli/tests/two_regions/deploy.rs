@@ -6,6 +6,7 @@ use crate::regions::{Ran, Regions};
 pub const CASES: &[Case] = &[
     ("deploying_again_changes_nothing_and_the_plan_says_so_before", again),
     ("a_wrong_configuration_is_named_line_by_line_and_asks_aws_nothing", wrong_configuration),
+    ("the_configuration_of_other_regions_is_rehearsed_here", rehearsed),
     ("a_changed_parameter_is_shown_then_deployed_and_the_active_region_stays", changed),
 ];
 
@@ -49,6 +50,27 @@ fn wrong_configuration(regions: &Regions) {
         assert!(ran.stderr.contains(&format!("{name}:{says}")), "{says} is not in\n{}", ran.stderr);
     }
     assert!(!ran.stderr.contains("credentials"), "{}", ran.stderr);
+}
+
+/// A configuration for AWS, whose Regions, account and addresses are none of those here.
+fn rehearsed(regions: &Regions) {
+    let config = regions.scratch(
+        "eu.toml",
+        b"suffix = \"prod\"\naccount = \"210987654321\"\nprimary = \"eu-west-1\"\nstandby = \"eu-central-1\"\n\
+          witness = \"eu-west-3\"\nsender = \"a@example.org\"\nrecipient = \"b@example.org\"\n\
+          operator = \"c@example.org\"\nrouting = \"arc\"\n\n[batch]\nchunk_rows = 40000\n",
+    );
+    let plan = regions.tandem(&["deploy", "--config", config.to_str().unwrap(), "--plan"]);
+    assert_eq!(plan.code, 0, "{}{}", plan.stdout, plan.stderr);
+    let told = format!("{}{}", plan.stdout, plan.stderr);
+    assert!(!told.contains("eu-west-1") && !told.contains("prod"), "{told}");
+    let stacks = |name: &str| plan.stdout.lines().filter(|line| line.starts_with(name)).collect::<Vec<_>>();
+    assert!(stacks("storage ").iter().all(|line| line.ends_with("no changes")), "{told}");
+    let batch = stacks("batch ");
+    assert!(batch.len() == 2 && batch.iter().all(|line| !line.ends_with("no changes")), "{told}");
+    assert!(plan.stdout.contains("SplitFunction"), "{told}");
+    // Nothing of it was done.
+    again(regions);
 }
 
 fn changed(regions: &Regions) {

@@ -28,13 +28,17 @@ pub(crate) fn is_formula(cell: &[u8]) -> bool {
 
 /// A row as it came, an apostrophe before each formula in it: before the whole, which is one cell of the rejects, and wherever
 /// a cell begins for whoever separates the file, or the row, at something else: at its own delimiter, a comma, a semicolon or a
-/// tab. A line break begins a cell as well: a quote that such a reader does not take for one does not hold it.
+/// tab. For all of them one begins with the row and behind a line break, which a quote does not hold where they take it for
+/// none; where they find the end of it differs.
 pub(crate) fn guarded(row: &[u8], delimiter: u8) -> Cow<'_, [u8]> {
-    let whole = if is_formula(row) { Some(0) } else { formula_behind(delimiter, row) };
-    let separates = |byte: u8| byte == delimiter || SEPARATORS.contains(&byte) || is_line_break(byte);
-    let inside = row.iter().enumerate().filter(|(_, byte)| separates(**byte)).filter_map(|(at, &separator)| {
-        let start = at + 1;
-        formula_behind(separator, &row[start..]).map(|formula| start + formula)
+    let separators = [b'\n', delimiter].into_iter().chain(SEPARATORS);
+    let formula = |start: usize, separator: u8| formula_behind(separator, &row[start..]).map(|formula| start + formula);
+    let for_all = |start: usize| separators.clone().find_map(|separator| formula(start, separator));
+    let whole = if is_formula(row) { Some(0) } else { for_all(0) };
+    let inside = row.iter().zip(1..).filter_map(|(&byte, start)| match byte {
+        byte if is_line_break(byte) => for_all(start),
+        byte if byte == delimiter || SEPARATORS.contains(&byte) => formula(start, byte),
+        _ => None,
     });
     let (mut guarded, mut written) = (Vec::new(), 0);
     for formula in whole.into_iter().chain(inside) {
@@ -111,7 +115,64 @@ fn digits(text: &[u8]) -> (usize, &[u8]) {
 mod tests {
     use std::borrow::Cow;
 
-    use super::{guarded, is_formula};
+    use csv_core::{ReadFieldResult, Reader, ReaderBuilder};
+
+    use super::{SEPARATORS, guarded, is_formula};
+    use crate::csv::Writer;
+    use crate::dataset::{Formulas, Quoting};
+
+    /// All rows of so many of these bytes at most.
+    fn rows(bytes: &[u8], length: u32) -> impl Iterator<Item = Vec<u8>> {
+        let count = bytes.len();
+        (0..=length).flat_map(move |length| {
+            (0..count.pow(length)).map(move |row| (0..length).map(|at| bytes[row / count.pow(at) % count]).collect())
+        })
+    }
+
+    /// Where a reader who separates elsewhere may find a formula: a cell of theirs may begin with the line break before the
+    /// next row, and end with the quotes around this one.
+    fn formulas(reader: &mut Reader, file: &[u8]) -> Vec<String> {
+        reader.reset();
+        let (mut cell, mut length, mut rest, mut found) = ([0; 64], 0, file, Vec::new());
+        loop {
+            let (result, read, written) = reader.read_field(rest, &mut cell[length..]);
+            (rest, length) = (&rest[read..], length + written);
+            assert_ne!(result, ReadFieldResult::OutputFull, "a cell of more than 64 bytes");
+            match result {
+                ReadFieldResult::InputEmpty | ReadFieldResult::OutputFull => {}
+                ReadFieldResult::End => return found,
+                ReadFieldResult::Field { .. } => {
+                    let cell = &cell[..std::mem::take(&mut length)];
+                    let start = cell.iter().position(|byte| !b"\t\r\n\0".contains(byte)).unwrap_or(cell.len());
+                    let end = cell.iter().rposition(|&byte| byte != b'"').map_or(start, |last| last + 1);
+                    if is_formula(&cell[start..end.max(start)]) {
+                        found.push(cell.escape_ascii().to_string());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_short_row_holds_a_formula_for_any_reader_of_the_rejects() {
+        for delimiter in *b",;\t|" {
+            let separators = SEPARATORS.into_iter().chain([delimiter]);
+            let mut readers: Vec<Reader> =
+                separators.map(|separator| ReaderBuilder::new().delimiter(separator).build()).collect();
+            for row in rows(b"\";,\n\r=-1x", 5) {
+                let mut rejects = Writer::new(b',', Quoting::Necessary);
+                rejects.field(b"1").field(b"price").field(b"type").row(Formulas::Quote, delimiter, &row).end();
+                // Behind a line break, as the row after another.
+                let alone = [b"\n", guarded(&row, delimiter).as_ref()].concat();
+                for file in [rejects.bytes(), &alone] {
+                    for reader in &mut readers {
+                        let found = formulas(reader, file);
+                        assert!(found.is_empty(), "{}: {found:?} in {}", row.escape_ascii(), file.escape_ascii());
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_number_is_none_whatever_its_sign() {
@@ -178,6 +239,11 @@ mod tests {
             (b';', "bad;\"-0;1+x\"", "bad;\"'-0;1+x\""),
             (b';', "bad;\"-1\"\";+2\"", "bad;\"'-1\"\";+2\""),
             (b';', "bad;-1\"+x", "bad;'-1\"+x"),
+            (b';', "\"\"-1;", "\"\"'-1;"),
+            (b',', "\"-0,5\",x", "\"'-0,5\",x"),
+            (b'|', "\"\"-1|", "\"\"'-1|"),
+            (b';', "bad;\"\n-1,5\"", "bad;\"'\n-1,5\""),
+            (b';', "bad;x\r+,1", "bad;x\r'+,1"),
         ] {
             let guarded = guarded(row.as_bytes(), delimiter);
             assert_eq!(String::from_utf8_lossy(&guarded), expected, "{row}");
