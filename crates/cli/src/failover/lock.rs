@@ -10,7 +10,16 @@ use time::OffsetDateTime;
 
 /// Held by a run.
 #[derive(Debug)]
-pub struct Lock(#[allow(dead_code)] File);
+pub struct Lock(File);
+
+impl Drop for Lock {
+    /// Frees it at once. A program that is just being started holds the file as well until it runs, and so would hold the lock.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!("the next failover from this machine may be told that this one is under way: {error}");
+        }
+    }
+}
 
 /// Who holds it; written into the file, for whoever comes second.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -35,8 +35,8 @@ pub const POINTS: [Point; 10] = [
     Point::AfterTheMail,
 ];
 
-/// Calls that are held, so that a batch stands still.
-pub struct Held(Vec<u64>);
+/// Calls that are held, so that a batch stands still, and whether once only.
+pub struct Held(Vec<(u64, bool)>);
 
 impl Point {
     pub const fn name(self) -> &'static str {
@@ -110,7 +110,7 @@ impl Point {
                 vec![Fault { times: Some(1), ..call("ses", "SendEmail", FaultAction::HoldAnswer) }]
             }
         };
-        let add = |fault: &Fault| wait_for(regions.admin().add_fault(fault)).unwrap().id;
+        let add = |fault: &Fault| (wait_for(regions.admin().add_fault(fault)).unwrap().id, fault.times.is_some());
         Held(faults.iter().map(add).collect())
     }
 }
@@ -118,11 +118,12 @@ impl Point {
 impl Held {
     /// Waits until the batch stands still.
     pub fn wait(&self, regions: &Regions) {
-        let deadline = Instant::now() + Duration::from_secs(40);
+        let deadline = Instant::now() + Duration::from_secs(90);
         loop {
             let faults = wait_for(regions.admin().faults()).unwrap();
-            let ours = || faults.iter().filter(|fault| self.0.contains(&fault.id));
-            if ours().count() == self.0.len() && ours().all(|fault| fault.held > 0) {
+            let known = |id: u64| faults.iter().find(|fault| fault.id == id);
+            // What is held once is forgotten as soon as its caller gives up.
+            if self.0.iter().all(|&(id, once)| known(id).map_or(once, |fault| fault.held > 0)) {
                 return;
             }
             assert!(Instant::now() < deadline, "the batch never came to this point: {faults:?}");
@@ -132,7 +133,7 @@ impl Held {
 
     /// Lets go.
     pub fn release(self, regions: &Regions) {
-        for id in self.0 {
+        for (id, _) in self.0 {
             wait_for(regions.admin().remove_fault(id)).unwrap();
         }
     }

@@ -57,6 +57,7 @@ pub fn run(regions: &Regions, tally: &Tally, point: Point, fault: Fault) {
     let key = regions.fresh_key("sales-orders");
     let batch_id = regions.put_and_leave(&key, file().0.as_bytes());
     held.wait(regions);
+    stopped(regions, &batch_id, point);
     if fault != Fault::ReplicationPaused {
         replicated(regions);
     }
@@ -76,9 +77,23 @@ pub fn run(regions: &Regions, tally: &Tally, point: Point, fault: Fault) {
     end(regions);
 }
 
+/// Waits until the batch is as far as its point: the call that is held may be an earlier batch's, which is tried again.
+pub fn stopped(regions: &Regions, batch_id: &str, point: Point) {
+    let deadline = Instant::now() + Duration::from_secs(90);
+    let is_there = |record: Option<Value>| match point {
+        Point::AfterTheUpload => true,
+        Point::AfterTheClaim | Point::AfterStartExecution => record.is_some(),
+        _ => record.is_some_and(|record| record["status"] != "CLAIMED"),
+    };
+    while !is_there(regions.record(batch_id)) {
+        assert!(Instant::now() < deadline, "it never came to {}: {:?}", point.name(), regions.record(batch_id));
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Waits until the other Region has everything: what it has not, nobody can take over.
 pub fn replicated(regions: &Regions) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     loop {
         let pending = crate::regions::wait_for(regions.admin().replication()).unwrap().pending;
         if pending.is_empty() {

@@ -11,7 +11,7 @@ use crate::Case;
 use crate::fault::{isolate, mend};
 use crate::point::Point;
 use crate::regions::{Regions, command, wait_for};
-use crate::scenario::{LEFT, LOST, Tally, active, delivered, end, fail_over, file, note_rto, replicated};
+use crate::scenario::{LEFT, LOST, Tally, active, delivered, end, fail_over, file, note_rto, replicated, stopped};
 
 pub const CASES: &[Case] = &[
     ("several_batches_are_taken_over_and_the_runbook_says_how_long_it_took", several_batches),
@@ -32,6 +32,7 @@ fn several_batches(regions: &Regions, tally: &Tally) {
     let held = Point::InsideEnrich.hold(regions);
     let batches: Vec<String> = (0..4).map(|_| upload(regions)).collect();
     held.wait(regions);
+    batches.iter().for_each(|batch_id| stopped(regions, batch_id, Point::InsideEnrich));
     replicated(regions);
     isolate(regions);
     let report = fail_over(regions, LEFT, &[]);
@@ -58,6 +59,7 @@ fn again(regions: &Regions, tally: &Tally) {
     let held = Point::InsideSplit.hold(regions);
     let batch_id = upload(regions);
     held.wait(regions);
+    stopped(regions, &batch_id, Point::InsideSplit);
     replicated(regions);
     isolate(regions);
     let first = fail_over(regions, LEFT, &[]);
@@ -86,6 +88,7 @@ fn after_each_step(regions: &Regions, tally: &Tally) {
         let held = Point::InsideValidate.hold(regions);
         let batch_id = upload(regions);
         held.wait(regions);
+        stopped(regions, &batch_id, Point::InsideValidate);
         replicated(regions);
         isolate(regions);
         let fault = wait_for(regions.admin().add_fault(&fault)).unwrap().id;
@@ -106,6 +109,7 @@ fn while_the_first_runs(regions: &Regions, tally: &Tally) {
     let held = Point::InsideMerge.hold(regions);
     let batch_id = upload(regions);
     held.wait(regions);
+    stopped(regions, &batch_id, Point::InsideMerge);
     replicated(regions);
     isolate(regions);
     let elsewhere = another_machine(regions);

@@ -30,7 +30,7 @@ fn put(regions: &Regions, content: &[u8]) -> Put {
 
 /// No upload of several parts and no execution, in either Region.
 fn nothing_left_open(regions: &Regions) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(120);
     for region in &regions.state().regions {
         let bucket = &regions.state().buckets[region];
         let uploads = ["s3api", "list-multipart-uploads", "--bucket", bucket, "--output", "json"];
@@ -108,7 +108,7 @@ fn vanished_part(regions: &Regions) {
     let held = wait_for(regions.admin().add_fault(&held)).unwrap().id;
     let key = regions.fresh_key("sales-orders");
     let batch_id = regions.put_and_leave(&key, format!("{HEADER}{}", row(100_000_004)).as_bytes());
-    let deadline = Instant::now() + Duration::from_secs(40);
+    let deadline = Instant::now() + Duration::from_secs(120);
     let is_held = || wait_for(regions.admin().faults()).unwrap().iter().any(|fault| fault.id == held && fault.held > 0);
     while !is_held() {
         assert!(Instant::now() < deadline, "merge never read a part");

@@ -60,7 +60,7 @@ fn ctrl_c(_regions: &Regions) {
     let ports = free_ports().map(|port| port.to_string());
     let arguments = ["local", "up", "--edge-port", &ports[0], "--emulator-port", &ports[1], "--dns-port", &ports[2]];
     let mut up = command(&root, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    within(Duration::from_secs(120), || command(&root, &["local", "status"]).output().unwrap().status.success());
+    within(Duration::from_secs(400), || command(&root, &["local", "status"]).output().unwrap().status.success());
     assert!(!processes_of(&root).is_empty(), "nothing runs, so nothing can be seen to end");
     interrupt(&up);
     assert!(up.wait().is_ok());

@@ -135,7 +135,9 @@ fn replica_starts_nothing(regions: &Regions) {
     let logs = ["logs", "filter-log-events", "--log-group-name", "/aws/lambda/tandem-local-intake", "--output", "json"];
     let stood_by = || {
         let logs = regions.aws("us-west-2", &logs);
-        logs.lines().any(|line| line.contains("known already") && line.contains(put.batch_id()))
+        // Which of the two writes first is open; in both cases the other Region's batch it is.
+        let stands_by = |line: &str| line.contains("known already") || line.contains("standing by");
+        logs.lines().any(|line| stands_by(line) && line.contains(put.batch_id()))
     };
     while !stood_by() {
         assert!(Instant::now() < deadline, "intake in us-west-2 never saw the replica");

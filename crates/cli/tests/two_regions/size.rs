@@ -49,7 +49,8 @@ fn functions(regions: &Regions) -> BTreeMap<String, Vec<u64>> {
         let ours = value("AWS_ENDPOINT_URL=").is_some_and(|endpoint| endpoint == regions.state().endpoint());
         let function = value("AWS_LAMBDA_FUNCTION_NAME=");
         if let (true, Some(function)) = (ours, function) {
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a process has a peak");
+            // One that has ended, and whose parent has not heard of it yet, has no memory.
+            let Some(peak) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) else { continue };
             let kib: u64 = peak.trim().trim_end_matches("kB").trim().parse().unwrap();
             found.entry(function).or_default().push(kib / 1024);
         }

@@ -172,11 +172,13 @@ mod tests {
         let aws = Markers { left: RefCell::new(1500), orders: RefCell::default() };
         let size = size(&aws, "us-east-1", "b").await.unwrap().unwrap();
         assert_eq!(size, Size { versions: 0, markers: 1500, more: false });
-        let (told, work) = (std::sync::Mutex::new(Vec::new()), std::env::temp_dir().join("tandem-bucket-tests"));
+        let work = std::env::temp_dir().join(format!("tandem-bucket-tests-{}", std::process::id()));
+        let told = std::sync::Mutex::new(Vec::new());
         let progress = |stage: Stage| told.lock().unwrap().push(stage.name);
         delete(&aws, "us-east-1", "b", &work, &progress).await.unwrap();
         assert_eq!(*aws.orders.borrow(), [1000, 500]);
         assert_eq!(told.lock().unwrap().last().unwrap(), "1500 versions and delete markers of b deleted");
         assert_eq!(std::fs::read_dir(&work).unwrap().count(), 0);
+        std::fs::remove_dir_all(&work).unwrap();
     }
 }
