@@ -281,10 +281,11 @@ impl Outcome {
     }
 }
 
-/// That a file was read as another dataset's than its folder seems to say.
+/// That a file was read as another dataset's than its folder seems to say, which may be why it is at fault.
 fn read_as(record: &BatchRecord) -> String {
     let dataset = &record.dataset;
-    folder_of_no_dataset(&record.key, dataset).map_or_else(String::new, |folder| {
+    let folder = folder_of_no_dataset(&record.key, dataset).filter(|_| !record.gives_up);
+    folder.map_or_else(String::new, |folder| {
         format!(" (its folder {} named no dataset when it came, so it was read as one of {dataset})", one_line(folder))
     })
 }
@@ -308,10 +309,16 @@ mod tests {
     fn a_file_whose_folder_named_no_dataset_is_said_to_have_been_read_as_one_of_the_default() {
         let read = |key: &str| {
             let upload = Upload { bucket: "b".into(), key: key.into(), etag: "e".into(), version_id: None, size: 1 };
-            read_as(&upload.first_claim("sales-orders", "us-east-1", "2026-01-01T00:00:00.000Z"))
+            upload.first_claim("sales-orders", "us-east-1", "2026-01-01T00:00:00.000Z")
         };
-        assert!(read("input/loans/a.csv").contains("its folder loans named no dataset"));
-        assert_eq!([read("input/sales-orders/a.csv"), read("input/a.csv")], ["", ""]);
+        let mut record = read("input/loans/a.csv");
+        assert!(read_as(&record).contains("its folder loans named no dataset"));
+        // The file is not at fault.
+        record.gives_up = true;
+        assert_eq!(read_as(&record), "");
+        for key in ["input/sales-orders/a.csv", "input/a.csv", "input//a.csv"] {
+            assert_eq!(read_as(&read(key)), "", "{key}");
+        }
     }
 
     fn args(file: &str, key: Option<&str>) -> PutArgs {

@@ -184,7 +184,7 @@ fn folder(key: &str) -> Option<&str> {
 /// That an upload's folder named no dataset, so that it was read as one of the default: what its owner may not have meant.
 #[must_use]
 pub fn folder_of_no_dataset<'a>(key: &'a str, dataset: &str) -> Option<&'a str> {
-    folder(key).filter(|folder| *folder != dataset)
+    folder(key).filter(|folder| !folder.is_empty() && *folder != dataset)
 }
 
 /// No dataset of that name is defined.

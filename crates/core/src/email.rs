@@ -86,7 +86,7 @@ pub fn file_stem(key: &str) -> String {
     if stem.is_empty() { String::from("tandem") } else { stem.to_owned() }
 }
 
-/// The last segment of a key, shortened where it would not fit a subject line.
+/// The last segment of a key, shortened where it would not fit a subject line, or would be more than a name in a sentence.
 fn file_name(key: &str) -> String {
     const SHOWN: usize = 120;
     let name = printable(key.rsplit('/').next().unwrap_or(key));
@@ -150,7 +150,7 @@ impl Failed {
             key: unlinked(&printable(&batch.key)),
             batch_id: batch.batch_id.to_string(),
             dataset: batch.dataset.clone(),
-            folder: folder_of_no_dataset(&batch.key, &batch.dataset).map(|folder| unlinked(&printable(folder))),
+            folder: folder_of_no_dataset(&batch.key, &batch.dataset).map(|folder| unlinked(&file_name(folder))),
             reason: printable(reason),
         }
     }
@@ -282,8 +282,10 @@ mod tests {
             }
         }
         let [mail, ..] = mails("input/<loans>/a.csv");
-        assert!(mail.text.contains("folder <loans> named no dataset"), "{}", mail.text);
+        assert!(mail.text.contains("folder \"<loans>\" named no dataset"), "{}", mail.text);
         assert!(mail.html.contains("loans") && !mail.html.contains("<loans>"), "{}", mail.html);
+        let [mail, ..] = mails(&format!("input/{}/a.csv", "x".repeat(900)));
+        assert!(mail.text.lines().all(|line| line.len() < 400 || line.starts_with("File:")), "{}", mail.text);
         let [mail, ..] = mails("input/sales-orders/a.csv");
         assert!(!mail.text.contains("named no dataset") && !mail.html.contains("named no dataset"), "{}", mail.text);
     }

@@ -36,7 +36,7 @@ def is_half_way(page, name):
     part = row(page, name).locator("[data-part=chunks]")
     seen = lambda: [int(word) for word in part.inner_text().split() if word.isdigit()] if part.count() else []
     ended = lambda: row(page, name).count() and row(page, name).get_attribute("data-status") == "DELIVERED"
-    wait(lambda: ended() or (len(seen()) == 2 and 0 < seen()[0] < seen()[1]), f"{name} is half way, or delivered")
+    wait(lambda: ended() or (len(chunks := seen()) == 2 and 0 < chunks[0] < chunks[1]), f"{name} is half way, or delivered")
     return not ended()
 
 

@@ -84,10 +84,22 @@ impl Regions {
         assert_eq!(down.code, 0, "the Regions did not go down:\n{}", down.stderr);
     }
 
-    /// Passes of the reconciler are the tests' own: one that comes by itself would do what a test is about to do.
+    /// Passes of the reconciler are the tests' own: one that comes by itself would do what a test is about to do. That they would
+    /// come is seen before.
     fn unschedule(&self) {
         for region in &self.state.regions {
-            self.aws(region, &["scheduler", "delete-schedule", "--name", "tandem-local-reconcile"]);
+            let name = ["--name", "tandem-local-reconcile"];
+            let get = [&["scheduler", "get-schedule", "--output", "json"][..], &name].concat();
+            let schedule: Value = serde_json::from_str(&self.aws(region, &get)).unwrap();
+            assert_eq!(
+                (&schedule["State"], &schedule["ScheduleExpression"]),
+                (&"ENABLED".into(), &"rate(5 minutes)".into())
+            );
+            let target = &schedule["Target"];
+            assert!(target["Arn"].as_str().unwrap().ends_with(":function:tandem-local-reconcile"), "{schedule}");
+            let input: Value = serde_json::from_str(target["Input"].as_str().unwrap()).unwrap();
+            assert_eq!(input, serde_json::json!({ "action": "reconcile" }));
+            self.aws(region, &[&["scheduler", "delete-schedule"][..], &name].concat());
         }
     }
 

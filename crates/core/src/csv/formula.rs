@@ -159,7 +159,9 @@ mod tests {
             let separators = SEPARATORS.into_iter().chain([delimiter]);
             let mut readers: Vec<Reader> =
                 separators.map(|separator| ReaderBuilder::new().delimiter(separator).build()).collect();
-            for row in rows(b"\";,\n\r=-1x", 5) {
+            let mut signs = b"\";,\n\r=-1x".to_vec();
+            signs.extend(Some(delimiter).filter(|delimiter| !signs.contains(delimiter)));
+            for row in rows(&signs, 5) {
                 let mut rejects = Writer::new(b',', Quoting::Necessary);
                 rejects.field(b"1").field(b"price").field(b"type").row(Formulas::Quote, delimiter, &row).end();
                 // Behind a line break, as the row after another.
