@@ -180,6 +180,10 @@ fn a_generation_that_is_stopped_leaves_no_file() {
 fn what_cannot_be_generated_is_refused_with_what_can() {
     let error = named("orders").err().unwrap().to_string();
     assert!(error.contains("sales-orders, price-list"), "{error}");
+    let command = GenerateArgs::augment_args(clap::Command::new("generate"));
+    let error =
+        command.try_get_matches_from(["generate", "--rows", "1", "--dataset", "orders"]).unwrap_err().to_string();
+    assert!(error.contains("[possible values: sales-orders, price-list]"), "{error}");
     for text in ["-1", "100.1", "many", "NaN"] {
         assert!(percent(text).is_err(), "{text}");
     }
